@@ -1,0 +1,1 @@
+"""Where the rooms meet: one thing that kimchictl does, a file."""

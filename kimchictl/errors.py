@@ -1,0 +1,111 @@
+"""Every error a user can meet, and the exit status each one carries.
+
+    KimchiError                    code              exit status
+    |-- Failed                     failed            1   a URL that fails, no permission on a local file
+    |-- UsageError                 usage             2   the command line is wrong
+    |-- NotFound                   not_found         3   no such object, path or volume
+    |-- Exists                     exists            4   the name is taken
+    |-- InUse                      in_use            4   something else needs it
+    |-- WrongState                 wrong_state       4   it must first be started, stopped...
+    |-- Invalid                    invalid           4   a value or a document breaks a rule
+    |-- Damaged                    damaged           4   a file or an image cannot be what it says it is
+    |-- HostError                  host              5   libvirt is not installed, not reachable, or does not permit it
+    |-- Locked                     locked            6   another process holds the lock
+    |-- PartlyFailed               partly_failed     7   some of several failed
+    `-- TimedOut                   timed_out         8   it did not happen in the time given
+
+A message is one sentence that names the object; the hint is the next step. Neither holds a code. An error is raised
+where it is known precisely and turned into an exit status in one place, `kimchictl.cli`.
+"""
+
+
+class KimchiError(Exception):
+    """The base: `str(error)` is the message, `error.hint` the next step or None."""
+
+    code = "failed"
+    exit_status = 1
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class Failed(KimchiError):
+    """Something that should have worked did not."""
+
+
+class UsageError(KimchiError):
+    """The command line is wrong."""
+
+    code = "usage"
+    exit_status = 2
+
+
+class NotFound(KimchiError):
+    """No object, path or volume of that name."""
+
+    code = "not_found"
+    exit_status = 3
+
+
+class Exists(KimchiError):
+    """The name is taken."""
+
+    code = "exists"
+    exit_status = 4
+
+
+class InUse(KimchiError):
+    """Something else needs it."""
+
+    code = "in_use"
+    exit_status = 4
+
+
+class WrongState(KimchiError):
+    """It must first be started, stopped, or the like."""
+
+    code = "wrong_state"
+    exit_status = 4
+
+
+class Invalid(KimchiError):
+    """A value or a document breaks a rule; the message names key, value and limit."""
+
+    code = "invalid"
+    exit_status = 4
+
+
+class Damaged(KimchiError):
+    """A file or an image is not, or no longer, what it claims to be."""
+
+    code = "damaged"
+    exit_status = 4
+
+
+class HostError(KimchiError):
+    """The libvirt host is not reachable, not permitted, or its library is not installed."""
+
+    code = "host"
+    exit_status = 5
+
+
+class Locked(KimchiError):
+    """Another process holds the lock; the message names it."""
+
+    code = "locked"
+    exit_status = 6
+
+
+class PartlyFailed(KimchiError):
+    """Some of several failed; each was reported on its own."""
+
+    code = "partly_failed"
+    exit_status = 7
+
+
+class TimedOut(KimchiError):
+    """It did not happen in the time given."""
+
+    code = "timed_out"
+    exit_status = 8

@@ -1,0 +1,1 @@
+"""Images: read them, find them, name them. Never imports libvirt, never prints."""
