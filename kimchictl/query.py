@@ -1,0 +1,121 @@
+"""Records as plain data, and what `--filter`, `--sort` and `--columns` make of lists of them."""
+
+import dataclasses
+import operator
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from kimchictl.errors import Invalid, UsageError
+from kimchictl.units import parse_size
+
+Row = dict[str, Any]
+
+_FILTER = re.compile(r"([a-z_][a-z0-9_.]*)(!=|>=|<=|~|=|>|<)(.*)", re.DOTALL)
+_ORDERED: dict[str, Callable[[Any, Any], bool]] = {
+    ">=": operator.ge,
+    "<=": operator.le,
+    ">": operator.gt,
+    "<": operator.lt,
+}
+
+
+def plain(value: Any) -> Any:
+    """A record (dataclass) as a dict, tuples as lists, all the way down; anything else as it is."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {key: plain(content) for key, content in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value
+
+
+def lookup(row: Row, key: str) -> Any:
+    """The value of `key`; "a.b" looks inside objects. None where it is absent."""
+    value: Any = row
+    for part in key.split("."):
+        if not isinstance(value, dict):
+            return None
+        value = value.get(part)
+    return value
+
+
+def select(rows: Iterable[Row], filters: Sequence[str], known: Sequence[str] = ()) -> list[Row]:
+    """The rows that pass all of `filters`. Raises UsageError for one that cannot be read or a key no row has."""
+    tests = [_parse_filter(text, known) for text in filters]
+    return [row for row in rows if all(test(row) for test in tests)]
+
+
+def sort_rows(rows: list[Row], key: str, known: Sequence[str] = ()) -> list[Row]:
+    """`rows` by `key`, ignoring case; "-key" backwards; unknown values last."""
+    name = key.removeprefix("-")
+    check_key(name, known)
+    present = [row for row in rows if lookup(row, name) is not None]
+    absent = [row for row in rows if lookup(row, name) is None]
+    return sorted(present, key=lambda row: _order(lookup(row, name)), reverse=key.startswith("-")) + absent
+
+
+def check_key(name: str, known: Sequence[str]) -> None:
+    """Raises UsageError, naming the keys there are, if `name` is none of them."""
+    if known and name.partition(".")[0] not in known:
+        raise UsageError(f"there is no key {name!r} here", "the keys are " + ", ".join(known))
+
+
+def _order(value: Any) -> tuple[Any, ...]:
+    """Numbers before texts, "web-2" before "web-10"."""
+    if isinstance(value, bool | int | float):
+        return (0, value)
+    text = value if isinstance(value, str) else repr(value)
+    pieces = re.split(r"(\d+)", text.casefold())
+    return (1, *((0, int(piece), "") if piece.isdecimal() else (1, 0, piece) for piece in pieces), text)
+
+
+def _parse_filter(text: str, known: Sequence[str]) -> Callable[[Row], bool]:
+    match = _FILTER.fullmatch(text)
+    if match is None:
+        raise UsageError(f"filter {text!r} is not key=value", "the forms are key=value, key!=value, key~regex and key>=value")
+    key, sign, wanted = match.groups()
+    check_key(key, known)
+    if sign == "~":
+        try:
+            pattern = re.compile(wanted)
+        except re.error as error:
+            raise UsageError(f"filter {text!r}: the regular expression is wrong: {error}") from None
+        return lambda row: any(pattern.search(_text(value)) for value in _values(row, key))
+    if sign in _ORDERED:
+        return lambda row: any(_compare(value, wanted, _ORDERED[sign]) for value in _values(row, key))
+    return lambda row: (sign == "=") == any(_equal(value, wanted) for value in _values(row, key))
+
+
+def _values(row: Row, key: str) -> list[Any]:
+    value = lookup(row, key)
+    return value or [None] if isinstance(value, list) else [value]
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _equal(value: Any, wanted: str) -> bool:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value == _number(wanted)
+    return _text(value) == wanted or (value is None and wanted == "null")
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text) if re.fullmatch(r"-?\d+(\.\d+)?", text) else parse_size(text)
+    except Invalid:
+        return None
+
+
+def _compare(value: Any, wanted: str, test: Callable[[Any, Any], bool]) -> bool:
+    if value is None:
+        return False
+    if isinstance(value, int | float):
+        number = _number(wanted)
+        return number is not None and test(value, number)
+    return test(_order(str(value)), _order(wanted))
