@@ -1,0 +1,44 @@
+"""What every test may ask for; the parts of a real host are in tests/host/conftest.py."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from lab import host as private_host
+
+# setup/check sets it where it has made sure that a private host can be had: then a test without one fails.
+HOST_REQUIRED = "KIMCHI_TEST_HOST"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out the tests that need a host where none can be had, and says so."""
+    reason = private_host.why_not()
+    if reason is None or os.environ.get(HOST_REQUIRED) == "1":
+        return
+    wanting = [item for item in items if item.get_closest_marker("host")]
+    if wanting:
+        items[:] = [item for item in items if item not in wanting]
+        config.hook.pytest_deselected(items=wanting)
+        config.stash[_left_out] = f"{len(wanting)} tests that need a libvirt host were left out: {reason}"
+
+
+_left_out = pytest.StashKey[str]()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if _left_out in config.stash:
+        terminalreporter.write_line(config.stash[_left_out], yellow=True)
+
+
+@pytest.fixture(autouse=True)
+def places(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads or writes what belongs to the user who runs it."""
+    for name in [name for name in os.environ if name.startswith(("KIMCHI", "LIBVIRT", "VIRSH"))]:
+        monkeypatch.delenv(name)
+    for name in ("NO_COLOR", "FORCE_COLOR", "VISUAL", "EDITOR"):
+        monkeypatch.delenv(name, raising=False)
+    own = tmp_path_factory.mktemp("places")
+    for what in ("CONFIG", "STATE", "CACHE"):
+        monkeypatch.setenv(f"KIMCHI_{what}_DIR", str(own / what.lower()))
