@@ -1,0 +1,217 @@
+"""The connection to a libvirt host, and the one place where libvirt's errors become ours.
+
+    open_host(uri)   a Host, opened within a deadline; a context manager
+    Host             .lib is the libvirt module, .conn its virConnect: for this package only
+    asking(subject)  a context in which a libvirtError is raised again as ours, about `subject`
+
+libvirt's Python library is imported here, on first use. It may be missing: all that needs no host works without.
+"""
+
+import getpass
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from kimchictl.errors import Exists, Failed, HostError, InUse, Invalid, KimchiError, NotFound, TimedOut, WrongState
+from kimchictl.virt.deadlines import within
+
+Note = Callable[[str], None]
+
+LOCAL_TIMEOUT = 10.0
+REMOTE_TIMEOUT = 30.0
+
+_lib: Any = None
+
+
+def library() -> Any:
+    """The libvirt module. Raises HostError where it is not installed."""
+    global _lib
+    if _lib is None:
+        try:
+            import libvirt
+        except ImportError as error:
+            raise HostError(
+                f"libvirt's Python library is not usable: {error}",
+                "install it: apt install python3-libvirt, dnf install python3-libvirt, or pip install libvirt-python",
+            ) from None
+        libvirt.registerErrorHandler(lambda _context, _error: None, None)  # it prints every error on stderr otherwise
+        _lib = libvirt
+    return _lib
+
+
+class Host:
+    """One open connection: `uri` as it was asked for, `driver` "qemu" or "test"; `note` takes sentences for people."""
+
+    def __init__(self, lib: Any, conn: Any, uri: str, readonly: bool, note: Note) -> None:
+        self.lib = lib
+        self.conn = conn
+        self.uri = uri
+        self.readonly = readonly
+        self.note = note
+        self.driver: str = conn.getType().lower()
+
+    def __enter__(self) -> "Host":
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the connection back; a connection that is already dead is closed, too."""
+        try:
+            self.conn.close()
+        except self.lib.libvirtError:
+            self.note(f"the connection to {self.uri} was already broken")
+
+    @property
+    def is_test(self) -> bool:
+        """libvirt's test driver: its pools, paths and guests are made up."""
+        return self.driver == "test"
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the paths that this host speaks of are paths of this machine."""
+        return is_local(self.uri)
+
+    @property
+    def is_session(self) -> bool:
+        """Whether guests run as the user who asks."""
+        return urlsplit(self.uri).path == "/session"
+
+    def flag(self, name: str) -> int:
+        """libvirt's constant VIR_`name`, 0 where this version of its library has none."""
+        return int(getattr(self.lib, "VIR_" + name, 0))
+
+
+def is_local(uri: str | None) -> bool:
+    """Whether `uri` (None: libvirt's own default) names this machine. test:/// is local, though made up."""
+    if not uri:
+        return True
+    parts = urlsplit(uri)
+    transport = parts.scheme.partition("+")[2]
+    return transport in ("", "unix") and not parts.netloc
+
+
+def silent(_sentence: str) -> None:
+    """The note taker where nobody listens."""
+
+
+def open_host(
+    uri: str | None = None, *, readonly: bool = False, timeout: float | None = None, note: Note = silent
+) -> Host:
+    """Open `uri` (None: libvirt's own default). Raises HostError, also when it takes more than `timeout` seconds.
+
+    Somebody at a terminal may be typing a password for a remote host: then there is no deadline.
+    """
+    lib = library()
+    interactive = _interactive()
+    if timeout is None:
+        timeout = LOCAL_TIMEOUT if is_local(uri) else None if interactive else REMOTE_TIMEOUT
+    flags = lib.VIR_CONNECT_RO if readonly else 0
+    credentials = [_credential_types(lib), _ask if interactive else _refuse, None]
+    target = uri if uri is None or interactive else without_prompts(uri)
+    shown = uri or "libvirt"
+    try:
+        conn = within(timeout, shown, lambda: lib.openAuth(target, credentials, flags))
+        return Host(lib, conn, uri or conn.getURI(), readonly, note)
+    except lib.libvirtError as error:
+        raise _no_host(shown, error) from None
+    except TimedOut as error:
+        raise HostError(str(error), "is the host up? -c names another one") from None
+
+
+def without_prompts(uri: str) -> str:
+    """`uri` with ssh told not to ask: it would do so on the terminal, behind our back, or hang in cron."""
+    parts = urlsplit(uri)
+    query = parse_qsl(parts.query, keep_blank_values=True)
+    if parts.scheme.partition("+")[2] != "ssh" or any(name == "no_tty" for name, _ in query):
+        return uri
+    return urlunsplit(parts._replace(query=urlencode([*query, ("no_tty", "1")])))
+
+
+def _interactive() -> bool:
+    return bool(sys.stdin and sys.stdin.isatty() and sys.stderr and sys.stderr.isatty())
+
+
+def _credential_types(lib: Any) -> list[int]:
+    return [lib.VIR_CRED_AUTHNAME, lib.VIR_CRED_PASSPHRASE, lib.VIR_CRED_ECHOPROMPT, lib.VIR_CRED_NOECHOPROMPT]
+
+
+def _refuse(_credentials: list[Any], _data: object) -> int:
+    return -1
+
+
+def _ask(credentials: list[Any], _data: object) -> int:
+    """libvirt's callback: [type, prompt, challenge, default, result] each; 0 when all are answered, -1 to give up."""
+    lib = library()
+    for credential in credentials:
+        prompt = f"{str(credential[1]).rstrip(': ')}: "
+        try:
+            if credential[0] in (lib.VIR_CRED_PASSPHRASE, lib.VIR_CRED_NOECHOPROMPT):
+                credential[4] = getpass.getpass(prompt)
+            else:
+                print(prompt, end="", file=sys.stderr, flush=True)
+                credential[4] = sys.stdin.readline().rstrip("\n") or credential[3] or ""
+        except (EOFError, OSError):
+            return -1
+    return 0
+
+
+def _no_host(shown: str, error: Any) -> HostError:
+    """Why a connection could not be opened, with what to do about it."""
+    reason = _first_line(error)
+    lowered = reason.lower()
+    hint = "see what libvirtd says, or name another host with -c"
+    if "no such file" in lowered or "connection refused" in lowered:
+        hint = "start libvirtd (systemctl start libvirtd), or try without one: -c test:///default"
+    elif "permission denied" in lowered or "polkit" in lowered or "access denied" in lowered:
+        hint = "become a member of the group libvirt, or use -c qemu:///session"
+    elif is_code(error, "AUTH_FAILED", "AUTH_CANCELLED"):
+        hint = "check the user name and the password"
+    elif "host key" in lowered or "ssh" in lowered:
+        hint = "log in once by hand with ssh, so that the host's key is known"
+    return HostError(f"cannot connect to {shown}: {reason}", hint)
+
+
+def _first_line(error: Any) -> str:
+    message = (error.get_error_message() or str(error)).strip()
+    return message.splitlines()[0] if message else "no reason given"
+
+
+# libvirt's error codes by our class. What is not here is Failed.
+_CODES: dict[type[KimchiError], str] = {
+    NotFound: "NO_DOMAIN NO_STORAGE_POOL NO_STORAGE_VOL NO_NETWORK NO_DOMAIN_SNAPSHOT NO_DOMAIN_METADATA NO_SECRET",
+    Exists: "DOM_EXIST NETWORK_EXIST STORAGE_VOL_EXIST STORAGE_POOL_BUILT",
+    WrongState: "OPERATION_INVALID SNAPSHOT_REVERT_RISKY",
+    InUse: "RESOURCE_BUSY BLOCK_COPY_ACTIVE",
+    Invalid: "XML_ERROR XML_DETAIL XML_INVALID_SCHEMA CONFIG_UNSUPPORTED INVALID_ARG INVALID_DOMAIN OS_TYPE",
+    HostError: "OPERATION_DENIED ACCESS_DENIED AUTH_FAILED AUTH_CANCELLED AUTH_UNAVAILABLE NO_CONNECT INVALID_CONN RPC",
+    TimedOut: "OPERATION_TIMEOUT AGENT_COMMAND_TIMEOUT",
+}
+
+
+def translate(error: Any, subject: str, hint: str | None = None) -> KimchiError:
+    """The libvirtError `error` about `subject` ("vm 'web': start") as one of ours."""
+    kind = next((kind for kind, names in _CODES.items() if is_code(error, *names.split())), Failed)
+    reason = _first_line(error)
+    if is_code(error, "NO_SUPPORT", "OPERATION_UNSUPPORTED"):
+        reason = f"the host's driver cannot do this ({reason})"
+    if is_code(error, "OPERATION_DENIED"):
+        hint = hint or "the connection is read-only, or your user lacks the permission"
+    return kind(f"{subject}: {reason}", hint)
+
+
+@contextmanager
+def asking(subject: str, hint: str | None = None) -> Iterator[None]:
+    """Raise a libvirtError from inside as our error about `subject`."""
+    try:
+        yield
+    except library().libvirtError as error:
+        raise translate(error, subject, hint) from None
+
+
+def is_code(error: Any, *names: str) -> bool:
+    """Whether the libvirtError `error` has one of the codes VIR_ERR_`names`."""
+    return error.get_error_code() in {getattr(library(), "VIR_ERR_" + name, None) for name in names}
