@@ -39,7 +39,12 @@ class Key:
 KEYS = {
     key.name: key
     for key in (
-        Key("connect", "text", None, "libvirt connection URI, or the name of a [hosts.NAME]; libvirt's own default if unset"),
+        Key(
+            "connect",
+            "text",
+            None,
+            "libvirt connection URI, or the name of a [hosts.NAME]; libvirt's own default if unset",
+        ),
         Key("output", "choice", "table", "output format", ("table", "wide", "json", "csv", "name")),
         Key("color", "choice", "auto", "when to colour", ("auto", "always", "never")),
         Key("progress", "choice", "auto", "how to show progress", ("auto", "bar", "json", "none")),
@@ -50,7 +55,13 @@ KEYS = {
         Key("scan.follow_symlinks", "flag", False, "follow symbolic links to directories"),
         Key("pool.timeout", "duration", 5.0, "how long a storage pool may take to be refreshed"),
         Key("vm.virt_type", "choice", "auto", "kvm, qemu, or kvm where the host offers it", ("auto", "kvm", "qemu")),
-        Key("vm.media", "choice", "auto", "boot a remote image as a stream or fetch it first", ("auto", "stream", "fetch")),
+        Key(
+            "vm.media",
+            "choice",
+            "auto",
+            "boot a remote image as a stream or fetch it first",
+            ("auto", "stream", "fetch"),
+        ),
         Key("template.memory", "mebibytes", None, "memory in MiB where neither the template nor its system says"),
         Key("template.vcpus", "number", None, "virtual CPUs, likewise"),
         Key("template.disk_size", "gibibytes", None, "size of the first disk in GiB, likewise"),
@@ -135,9 +146,14 @@ def find_places(environ: Mapping[str, str], uid: int | None = None) -> Places:
     uid = os.geteuid() if uid is None else uid
     return Places(
         data_dirs=_override(environ, "KIMCHI_DATA_DIR") or _shipped(),
-        config_dirs=_override(environ, "KIMCHI_CONFIG_DIR") or _layers(environ, uid, "/etc/kimchi", "XDG_CONFIG_HOME", ".config"),
-        state_dirs=_override(environ, "KIMCHI_STATE_DIR") or _layers(environ, uid, "/var/lib/kimchi", "XDG_STATE_HOME", ".local/state"),
-        cache_dir=(_override(environ, "KIMCHI_CACHE_DIR") or _layers(environ, uid, "/var/cache/kimchi", "XDG_CACHE_HOME", ".cache"))[-1],
+        config_dirs=_override(environ, "KIMCHI_CONFIG_DIR")
+        or _layers(environ, uid, "/etc/kimchi", "XDG_CONFIG_HOME", ".config"),
+        state_dirs=_override(environ, "KIMCHI_STATE_DIR")
+        or _layers(environ, uid, "/var/lib/kimchi", "XDG_STATE_HOME", ".local/state"),
+        cache_dir=(
+            _override(environ, "KIMCHI_CACHE_DIR")
+            or _layers(environ, uid, "/var/cache/kimchi", "XDG_CACHE_HOME", ".cache")
+        )[-1],
     )
 
 
@@ -149,7 +165,11 @@ def _override(environ: Mapping[str, str], variable: str) -> tuple[str, ...]:
 def _shipped() -> tuple[str, ...]:
     """The package's own share directory (a checkout is one too), under what other packages drop in."""
     checkout = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    own = checkout if os.path.exists(os.path.join(checkout, "pyproject.toml")) else os.path.join(sys.prefix, "share", "kimchi")
+    own = (
+        checkout
+        if os.path.exists(os.path.join(checkout, "pyproject.toml"))
+        else os.path.join(sys.prefix, "share", "kimchi")
+    )
     return tuple(dict.fromkeys((own, "/usr/share/kimchi")))
 
 
@@ -254,7 +274,12 @@ def _duration(_key: Key, value: Any) -> float:
 
 
 def _number(_key: Key, value: Any) -> int:
-    if isinstance(value, bool) or not str(value).isascii() or not str(value).isdigit() or not 0 < int(str(value)) < 1 << 31:
+    if (
+        isinstance(value, bool)
+        or not str(value).isascii()
+        or not str(value).isdigit()
+        or not 0 < int(str(value)) < 1 << 31
+    ):
         raise Invalid("must be a whole number above 0")
     return int(value)
 

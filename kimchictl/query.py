@@ -74,7 +74,9 @@ def _order(value: Any) -> tuple[Any, ...]:
 def _parse_filter(text: str, known: Sequence[str]) -> Callable[[Row], bool]:
     match = _FILTER.fullmatch(text)
     if match is None:
-        raise UsageError(f"filter {text!r} is not key=value", "the forms are key=value, key!=value, key~regex and key>=value")
+        raise UsageError(
+            f"filter {text!r} is not key=value", "the forms are key=value, key!=value, key~regex and key>=value"
+        )
     key, sign, wanted = match.groups()
     check_key(key, known)
     if sign == "~":

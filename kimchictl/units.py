@@ -24,7 +24,9 @@ def parse_size(text: str, bare: int = 1) -> int:
         raise Invalid(f"size {text.strip()!r} is not a number with a unit", "write it like 512M, 2G or 1.5GiB")
     number, unit = match.groups()
     if unit.lower() in {"kb", "mb", "gb", "tb", "pb"}:
-        raise Invalid(f"size {text.strip()!r} is ambiguous", f"{unit[0].upper()} or {unit[0].upper()}iB is a power of two")
+        raise Invalid(
+            f"size {text.strip()!r} is ambiguous", f"{unit[0].upper()} or {unit[0].upper()}iB is a power of two"
+        )
     if unit.lower() not in _FOLDED:
         raise Invalid(f"size {text.strip()!r} has the unknown unit {unit!r}", "the units are K, M, G, T and P")
     factor = _FOLDED[unit.lower()] or bare

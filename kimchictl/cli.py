@@ -1,0 +1,153 @@
+"""The root of the command line: names its groups as strings, and turns every error into an exit status, once."""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import click
+
+from kimchictl import __version__
+from kimchictl.app import App
+from kimchictl.commands.base import Group
+from kimchictl.errors import Failed, KimchiError, UsageError
+from kimchictl.render import say, say_error
+
+GROUPS = {
+    "iso": ("kimchictl.commands.iso:iso", "Find images and name the system on each."),
+    "distro": ("kimchictl.commands.distro:distro", "Known distributions, and where their images are."),
+    "template": ("kimchictl.commands.template:template", "Templates: what VMs are made from."),
+    "vm": ("kimchictl.commands.vm:vm", "Virtual machines."),
+    "pool": ("kimchictl.commands.pool:pool", "Storage pools."),
+    "volume": ("kimchictl.commands.volume:volume", "Storage volumes."),
+    "network": ("kimchictl.commands.network:network", "Virtual networks."),
+    "host": ("kimchictl.commands.host:host", "The host itself."),
+    "config": ("kimchictl.commands.config:config", "The configuration and where it comes from."),
+}
+
+
+class Terminated(BaseException):
+    """SIGTERM arrived: like KeyboardInterrupt, so that everything half-done is undone on the way out."""
+
+
+@click.group(
+    "kimchictl",
+    cls=Group,
+    members=GROUPS,
+    show_globals=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, message="kimchictl %(version)s")
+def kimchictl() -> None:
+    """Find the images on a host, name the system on each, make templates of them and VMs of the templates."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command line (`argv` without the program's name; default sys.argv) and return its exit status."""
+    app = App()
+    try:
+        with _sigterm(), app:
+            status = _run(app, sys.argv[1:] if argv is None else list(argv))
+            _flush()
+            return status
+    except KimchiError as error:
+        return _fail(app, error)
+    except click.exceptions.Abort:
+        return _interrupted(130)
+    except click.ClickException as error:
+        return _fail(app, _usage_error(error))
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except KeyboardInterrupt:
+        return _interrupted(130)
+    except Terminated:
+        return _interrupted(143)
+    except BrokenPipeError:
+        return _closed()
+    except (OSError, UnicodeError, RecursionError, MemoryError) as error:
+        return _fail(
+            app, Failed(f"unexpected {type(error).__name__}: {error}", "run it again with --debug for the details")
+        )
+
+
+def _run(app: App, argv: list[str]) -> int:
+    """Parse and run; click's own exceptions come through. The exit status is what the callback returned."""
+    with kimchictl.make_context("kimchictl", argv, obj=app) as context:
+        result = kimchictl.invoke(context)
+    return result if isinstance(result, int) else 0
+
+
+def _fail(app: App, error: KimchiError) -> int:
+    say_error(error, app.options.output == "json")
+    if app.options.debug:
+        import traceback
+
+        traceback.print_exc()
+    try:
+        _flush()
+    except (BrokenPipeError, KimchiError):
+        return error.exit_status
+    return error.exit_status
+
+
+def _usage_error(error: click.ClickException) -> KimchiError:
+    """click's message as ours: one line, lower case, no full stop, and where to look."""
+    message = error.format_message().rstrip(".")
+    context = getattr(error, "ctx", None)
+    hint = f"see {context.command_path} --help" if context is not None else None
+    return UsageError(message[:1].lower() + message[1:], hint)
+
+
+def _interrupted(status: int) -> int:
+    say("kimchictl: interrupted" if status == 130 else "kimchictl: terminated")
+    return status
+
+
+def _flush() -> None:
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _discard_stdout()
+        raise Failed(f"standard output cannot be written: {error.strerror}") from None
+
+
+def _closed() -> int:
+    """Nobody reads any more: end quietly, as SIGPIPE would (128 + 13)."""
+    _discard_stdout()
+    return 141
+
+
+def _discard_stdout() -> None:
+    """Keep the interpreter's own flush at exit from complaining about what could not be written."""
+    try:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)
+    except (OSError, ValueError, AttributeError):
+        return
+
+
+@contextmanager
+def _sigterm() -> Iterator[None]:
+    """Turn SIGTERM into Terminated for the time of one command; only a process's main thread may."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def terminate(_number: int, _frame: FrameType | None) -> Any:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise Terminated
+
+    former = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, former if former is not None else signal.SIG_DFL)

@@ -1,0 +1,225 @@
+"""What every command stands on: global options accepted anywhere, groups that load by name, and shared decorators.
+
+Command    a click command that also takes the global options
+Group      a group whose members are "module:attribute" strings, imported when used; aliases and "did you mean"
+pass_app   hands the App to a callback
+decorators list_options, names_argument, yes_option...
+"""
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import click
+
+from kimchictl.errors import Invalid, KimchiError, UsageError
+from kimchictl.units import parse_duration, parse_size
+
+ALIASES = {"ls": ("list",), "rm": ("delete", "remove")}
+
+OUTPUTS = ("table", "wide", "json", "csv", "name")
+
+
+class Parsed(click.ParamType):
+    """An option's value read by one of our own parsers, whose Invalid becomes a usage error."""
+
+    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
+        self.name, self._parse = name, parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return self._parse(value)
+        except Invalid as error:
+            raise UsageError(f"{_option_name(param)}{error}", error.hint) from None
+
+
+def _option_name(param: click.Parameter | None) -> str:
+    return f"{max(param.opts, key=len)}: " if param and param.opts else ""
+
+
+DURATION = Parsed("duration", parse_duration)
+BYTES = Parsed("size", parse_size)
+
+
+def _set(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    """Remember a global option; the one nearest to the end of the line wins."""
+    if value not in (None, False):
+        setattr(ctx.find_root().obj.options, param.name or "", value)
+
+
+def global_params(hidden: bool) -> list[click.Parameter]:
+    """Fresh global options for one command, hidden from the help of all but the root."""
+
+    def option(*names: str, **settings: Any) -> click.Option:
+        return click.Option(names, expose_value=False, callback=_set, hidden=hidden, **settings)
+
+    return [
+        option("-c", "--connect", metavar="URI|HOST", help="The libvirt host, as a URI or a configured name."),
+        option("-o", "--output", type=click.Choice(OUTPUTS), help="How data is printed."),
+        option("-q", "--quiet", is_flag=True, help="No notes and no progress."),
+        option("-v", "--verbose", is_flag=True, help="Say more."),
+        option("--debug", is_flag=True, help="Show the traceback of an error."),
+        option("--color", type=click.Choice(("auto", "always", "never")), help="When to colour."),
+        option("--progress", type=click.Choice(("auto", "bar", "json", "none")), help="How to show progress."),
+        option("--lock-timeout", type=DURATION, metavar="TIME", help="How long to wait for a lock, like 10s."),
+    ]
+
+
+class Command(click.Command):
+    """A command that takes the global options too, on any side of its own."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        own = super().get_params(ctx)
+        return [*own[:-1], *_globals_of(self, hidden=True), *own[-1:]]
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        super().format_epilog(ctx, formatter)
+        formatter.write_paragraph()
+        formatter.write_text("Global options (-c, -o, -q, -v...) are accepted here too: see kimchictl --help.")
+
+
+def _globals_of(command: Any, hidden: bool) -> list[click.Parameter]:
+    """The global options that `command` does not define itself, made once: click asks for them several times."""
+    made: list[click.Parameter] | None = getattr(command, "_globals", None)
+    if made is None:
+        own = {name for param in command.params for name in param.opts}
+        made = command._globals = [param for param in global_params(hidden) if not own.intersection(param.opts)]
+    return made
+
+
+class Group(click.Group):
+    """A group that knows its members by name: `members` maps a name to ("module:attribute", summary).
+
+    Nothing is imported to print the group's own help or to refuse a mistyped member.
+    """
+
+    command_class = Command
+
+    def __init__(
+        self,
+        *args: Any,
+        members: Mapping[str, tuple[str, str]] | None = None,
+        show_globals: bool = False,
+        **settings: Any,
+    ) -> None:
+        super().__init__(*args, no_args_is_help=False, invoke_without_command=True, **settings)
+        self.members = dict(members or {})
+        self.show_globals = show_globals
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        own = super().get_params(ctx)
+        return [*own[:-1], *_globals_of(self, hidden=not self.show_globals), *own[-1:]]
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Without a member: the help, on stderr, and wrong usage."""
+        if not (getattr(ctx, "protected_args", None) or ctx._protected_args or ctx.args):
+            click.echo(ctx.get_help(), err=True)
+            return UsageError.exit_status
+        return super().invoke(ctx)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*self.members, *(name for name in super().list_commands(ctx) if name not in self.members)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        name = self._resolve(ctx, cmd_name)
+        if name not in self.members:
+            return super().get_command(ctx, name)
+        module, _, attribute = self.members[name][0].partition(":")
+        loaded: click.Command = getattr(importlib.import_module(module), attribute)
+        return loaded
+
+    def _resolve(self, ctx: click.Context, name: str) -> str:
+        known = self.list_commands(ctx)
+        if name in known:
+            return name
+        return next((full for full in ALIASES.get(name, ()) if full in known), name)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        name = args[0]
+        if self._resolve(ctx, name) not in self.list_commands(ctx) and not name.startswith("-"):
+            raise UsageError(f"there is no command {ctx.command_path + ' ' + name!r}", self._hint(ctx, name))
+        return super().resolve_command(ctx, args)
+
+    def _hint(self, ctx: click.Context, name: str) -> str:
+        known = self.list_commands(ctx)
+        meant = did_you_mean(name, known)
+        return meant or "there are: " + ", ".join(known)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        rows = []
+        for name in self.list_commands(ctx):
+            if name in self.members:
+                rows.append((name, self.members[name][1]))
+            elif (command := self.commands[name]) and not command.hidden:
+                rows.append((name, command.get_short_help_str(limit=100)))
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+def did_you_mean(word: str, words: Sequence[str]) -> str | None:
+    """'did you mean "x"?' for the nearest of `words`, or None."""
+    from difflib import get_close_matches
+
+    close = get_close_matches(word, words, 1, 0.6)
+    return f"did you mean {close[0]!r}?" if close else None
+
+
+pass_app = click.pass_obj
+
+
+def list_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """--columns, --sort and --filter: what every list takes."""
+
+    def split(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+        if value:
+            app = ctx.find_root().obj
+            app.options.columns = tuple(part.strip() for part in value.split(",") if part.strip())
+
+    def keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+        if value:
+            setattr(ctx.find_root().obj.options, "filters" if param.name == "filter" else "sort", value)
+
+    for decorate in (
+        click.option(
+            "--columns", metavar="A,B", expose_value=False, callback=split, help="Only these keys, in this order."
+        ),
+        click.option("--sort", metavar="[-]KEY", expose_value=False, callback=keep, help="Sort by a key; - backwards."),
+        filter_option(expose_value=False, callback=keep),
+    ):
+        function = decorate(function)
+    return function
+
+
+def filter_option(**settings: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """--filter, repeatable: key=value, key!=value, key~regex, key>=value."""
+    text = "Only what has key=value, key!=value, key~regex or key>=value. May be repeated."
+    return click.option("--filter", "filter", metavar="F", multiple=True, help=text, **settings)
+
+
+def yes_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """--yes: consent, given beforehand."""
+    return click.option("--yes", "-y", is_flag=True, help="Do not ask.")(function)
+
+
+def missing_ok_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """--missing-ok: what is not there is no error."""
+    return click.option("--missing-ok", is_flag=True, help="What is not there is no error.")(function)
+
+
+def names_argument(required: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """NAME...: one or more; "-" reads them from standard input, a line each."""
+    return click.argument("names", metavar="NAME...", nargs=-1, required=required, callback=expand_names)
+
+
+def expand_names(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
+    """`value` with a lone "-" replaced by the lines of standard input, each name once."""
+    if value == ("-",):
+        ctx.meta["kimchictl.stdin"] = True
+        lines = click.get_text_stream("stdin", errors="surrogateescape").read(1 << 24).splitlines()
+        value = tuple(line for line in lines if line)
+    return tuple(dict.fromkeys(value))
+
+
+__all__ = ["BYTES", "DURATION", "Command", "Group", "KimchiError", "Parsed", "did_you_mean", "pass_app"]

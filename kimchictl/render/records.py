@@ -1,0 +1,183 @@
+"""Records on stdout: a table, wide, JSON, csv, or names. JSON is the contract; tables are for people."""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kimchictl.query import Row, check_key, lookup, plain, select, sort_rows
+from kimchictl.render.terminal import console, is_terminal, visible, write_out
+from kimchictl.units import format_size
+
+if TYPE_CHECKING:
+    from kimchictl.app import Options
+
+_SIZES = frozenset({"size", "capacity", "allocation", "available", "memory", "max_memory", "freeable"})
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """How records of one kind are shown. `name` is the key that names one, `keys` all that a list can show.
+
+    `columns` are a table's, `wide` those that `-o wide` adds, `sort` the order of a list (None: as it comes).
+    `formats` maps a key to value -> text where the usual reading (sizes in bytes, yes and no, lists) does not fit.
+    """
+
+    columns: tuple[str, ...]
+    keys: tuple[str, ...]
+    name: str = "name"
+    wide: tuple[str, ...] = ()
+    sort: str | None = "name"
+    formats: Any = None
+
+    def text(self, key: str, value: Any) -> str:
+        """`value` of `key` as a table shows it, not yet escaped."""
+        if self.formats and key in self.formats:
+            return str(self.formats[key](value))
+        if value is None or value == [] or value == "":
+            return "-"
+        if isinstance(value, bool):
+            return "yes" if value else "no"
+        if isinstance(value, int) and key in _SIZES:
+            return format_size(value)
+        if isinstance(value, list):
+            return ", ".join(self.text(key, item) for item in value)
+        if isinstance(value, dict):
+            return " ".join(f"{name}={self.text(name, item)}" for name, item in value.items() if item is not None)
+        return str(value)
+
+
+def emit_list(records: Iterable[Any], view: View, form: str, options: "Options") -> None:
+    """Print records as the format and the options say; JSON is always an array."""
+    rows = [plain(record) for record in records]
+    rows = select(rows, options.filters, view.keys)
+    order = options.sort or view.sort
+    if order:
+        rows = sort_rows(rows, order, view.keys)
+    columns = _columns(view, form, options)
+    if form == "json":
+        write_json([{key: lookup(row, key) for key in columns} for row in rows] if options.columns else rows)
+    elif form == "name":
+        write_out("".join(_bare(str(lookup(row, view.name))) + "\n" for row in rows))
+    elif form == "csv":
+        _write_csv(rows, columns)
+    else:
+        cells = [[visible(view.text(key, lookup(row, key))) for key in columns] for row in rows]
+        _write_table([key.replace("_", " ").upper() for key in columns], cells, rows, columns, options)
+
+
+def emit(record: Any, view: View, form: str, options: "Options") -> None:
+    """Print one object: JSON, a csv row, its name, or one line a key."""
+    row = plain(record)
+    if form == "json":
+        write_json({key: lookup(row, key) for key in options.columns} if options.columns else row)
+    elif form == "name":
+        write_out(_bare(str(lookup(row, view.name))) + "\n")
+    elif form == "csv":
+        _write_csv([row], options.columns or tuple(row))
+    else:
+        write_out("".join(_lines(view, row, options.columns or tuple(row))))
+
+
+def write_json(value: Any) -> None:
+    """`value` as JSON on stdout; what is not Unicode (bytes of a file name) as \\udcXX escapes."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(value, indent=2)
+    write_out(text + "\n")
+
+
+def write_text(text: str) -> None:
+    """`text` on stdout as it is: a document that another program reads."""
+    write_out(text)
+
+
+def _columns(view: View, form: str, options: "Options") -> tuple[str, ...]:
+    for key in options.columns:
+        check_key(key, view.keys)
+    if options.columns:
+        return tuple(options.columns)
+    if form == "csv":
+        return view.keys
+    return view.columns + view.wide if form == "wide" else view.columns
+
+
+def _lines(view: View, row: Row, keys: Sequence[str]) -> Iterator[str]:
+    width = max((len(key) for key in keys), default=0)
+    for key in keys:
+        value = lookup(row, key)
+        several = value if isinstance(value, list) and value and isinstance(value[0], dict) else [value]
+        for number, item in enumerate(several):
+            label = key.replace("_", " ") if number == 0 else ""
+            yield f"{label:<{width}}  {visible(view.text(key, item))}\n"
+
+
+def _write_csv(rows: list[Row], columns: Sequence[str]) -> None:
+    import csv
+    import io
+
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow([_csv_cell(lookup(row, key)) for key in columns])
+    write_out(file.getvalue())
+
+
+def _csv_cell(value: Any) -> str:
+    """One cell: no value is empty, lists are joined, and nothing that a spreadsheet would run as a formula."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | dict):
+        flat = isinstance(value, list) and all(isinstance(item, str) for item in value)
+        return visible(" ".join(value) if flat else json.dumps(value, ensure_ascii=False))
+    text = visible(str(value))
+    return "'" + text if isinstance(value, str) and text[:1] in ("=", "+", "-", "@") else text
+
+
+def _write_table(
+    titles: list[str], cells: list[list[str]], rows: list[Row], keys: Sequence[str], options: "Options"
+) -> None:
+    if is_terminal(sys.stdout):
+        _write_rich_table(titles, cells, rows, keys, options)
+        return
+    widths = [max(map(len, column)) for column in zip(titles, *cells, strict=True)]
+    right = [_is_number(rows, key) for key in keys]
+    for line in (titles, *cells):
+        padded = (
+            cell.rjust(width) if r else cell.ljust(width) for cell, width, r in zip(line, widths, right, strict=True)
+        )
+        write_out("  ".join(padded).rstrip() + "\n")
+
+
+def _write_rich_table(
+    titles: list[str], cells: list[list[str]], rows: list[Row], keys: Sequence[str], options: "Options"
+) -> None:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for title, key in zip(titles, keys, strict=True):
+        table.add_column(
+            Text(title), justify="right" if _is_number(rows, key) else "left", overflow="ellipsis", no_wrap=True
+        )
+    for line in cells:
+        table.add_row(*(Text(cell) for cell in line))
+    console(sys.stdout, options.color).print(table)
+
+
+def _is_number(rows: list[Row], key: str) -> bool:
+    values = [lookup(row, key) for row in rows]
+    return any(isinstance(v, int | float) and not isinstance(v, bool) for v in values) and not any(
+        isinstance(v, str) for v in values
+    )
+
+
+def _bare(text: str) -> str:
+    return visible(text) if is_terminal(sys.stdout) else text

@@ -1,0 +1,88 @@
+"""The two streams: what reaches stdout and stderr, and how it is escaped.
+
+What comes from an image, a file name or a server is escaped here before a terminal sees it.
+"""
+
+import json
+import os
+import sys
+from typing import Any, TextIO
+
+from kimchictl.errors import Failed, KimchiError
+
+
+def visible(text: str) -> str:
+    """`text` with everything that could move a cursor, hide or reorder text written as an escape."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else _escape(char) for char in text)
+
+
+def _escape(char: str) -> str:
+    code = ord(char)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte of a file name that is not UTF-8 (PEP 383)
+        return f"\\x{code - 0xDC00:02x}"
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def write_out(text: str) -> None:
+    """All data goes through here. Raises BrokenPipeError where nobody reads, Failed where it cannot be written."""
+    out = sys.stdout
+    if out is None:
+        raise BrokenPipeError
+    try:
+        out.write(text)
+    except UnicodeEncodeError:
+        out.write(text.encode(out.encoding or "ascii", "backslashreplace").decode(out.encoding or "ascii"))
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise Failed(f"standard output cannot be written: {error.strerror}") from None
+
+
+def say(message: str, end: str = "\n") -> None:
+    """One sentence on stderr, escaped; silently dropped where there is no stderr."""
+    text = "".join(visible(line) if line != "\n" else line for line in message.splitlines(keepends=False) or [""])
+    write_err(text + end)
+
+
+def say_error(error: KimchiError, as_json: bool) -> None:
+    """An error as its one line, and the hint as a second; or the error object."""
+    if as_json:
+        content = {"code": error.code, "message": str(error), "hint": error.hint}
+        write_err(json.dumps({"error": content}) + "\n")
+        return
+    say(f"kimchictl: error: {error}")
+    if error.hint:
+        say(f"hint: {error.hint}")
+
+
+def write_err(text: str) -> None:
+    if sys.stderr is None:
+        return
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except OSError:  # nobody is there to be told
+        return
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and not stream.closed and stream.isatty()
+
+
+def console(stream: TextIO, color: str | None) -> Any:
+    from rich.console import Console
+
+    plain_wanted = color == "never" or (
+        color != "always" and (os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb")
+    )
+    return Console(
+        file=stream,
+        no_color=bool(plain_wanted) or None,
+        force_terminal=True if color == "always" else None,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        soft_wrap=False,
+    )
