@@ -75,6 +75,7 @@ class Image:
     os_arch: str | None = None
     os_variant: str | None = None
     os_name: str | None = None
+    edition: str | None = None
     identified_by: str | None = None
     live: bool | None = None
     used_by: tuple[str, ...] = ()
