@@ -44,6 +44,7 @@ READY_WITHIN = 30.0  # seconds; a fifth of one is usual
 
 # mount(2)
 MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
+MNT_DETACH = 2  # umount2(2)
 CLONE_NEWNET = 0x40000000  # setns(2)
 
 BOUND = {
@@ -212,8 +213,10 @@ def enter(root: Path) -> None:
     """Called in the new namespaces: makes their view of the file system, and starts libvirtd."""
     stop_propagation()
     mount("proc", "/proc", "proc")
+    detach("/sys")  # covered only, its control groups would still be listed in /proc/mounts, and looked for
     mount("sysfs", "/sys", "sysfs")
     mount("tmpfs", "/run", "tmpfs", data="mode=755")
+    os.mkdir("/run/lock")  # the other end of /var/lock, where libvirt locks a console that is open
     mount("devpts", "/dev/pts", "devpts", data="newinstance,ptmxmode=0666,mode=620,gid=5")
     mount("/dev/pts/ptmx", "/dev/ptmx", flags=MS_BIND)
     for own, shared in BOUND.items():
@@ -261,6 +264,12 @@ def mount(source: str | None, target: str, kind: str | None = None, flags: int =
     """mount(2)."""
     encoded = [text.encode() if text is not None else None for text in (source, target, kind, data)]
     _check(_libc.mount(*encoded[:3], ctypes.c_ulong(flags), encoded[3]), f"mount {source} on {target}")
+
+
+def detach(target: str) -> None:
+    """Takes off everything mounted at and below `target`, if anything is."""
+    while _libc.umount2(target.encode(), MNT_DETACH) == 0:
+        pass
 
 
 def _check(result: int, what: str) -> None:
