@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 import pytest
 
 from lab import host as private_host
+from lab.run import Run, run
 
 # setup/check sets it where it has made sure that a private host can be had: then a test without one fails.
 HOST_REQUIRED = "KIMCHI_TEST_HOST"
@@ -42,3 +44,9 @@ def places(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
     own = tmp_path_factory.mktemp("places")
     for what in ("CONFIG", "STATE", "CACHE"):
         monkeypatch.setenv(f"KIMCHI_{what}_DIR", str(own / what.lower()))
+
+
+@pytest.fixture
+def kimchi(capfd: pytest.CaptureFixture[str]) -> Callable[..., Run]:
+    """Runs one command line in this process: `kimchi("iso", "list").json`; see tests/lab/run.py."""
+    return lambda *argv, status=None: run(capfd, *argv, status=status)

@@ -104,7 +104,7 @@ class Group(click.Group):
         show_globals: bool = False,
         **settings: Any,
     ) -> None:
-        super().__init__(*args, no_args_is_help=False, invoke_without_command=True, **settings)
+        super().__init__(*args, no_args_is_help=False, **settings)
         self.members = dict(members or {})
         self.show_globals = show_globals
 
@@ -112,12 +112,12 @@ class Group(click.Group):
         own = super().get_params(ctx)
         return [*own[:-1], *_globals_of(self, hidden=not self.show_globals), *own[-1:]]
 
-    def invoke(self, ctx: click.Context) -> Any:
-        """Without a member: the help, on stderr, and wrong usage."""
-        if not (getattr(ctx, "protected_args", None) or ctx._protected_args or ctx.args):
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Without anything: the help, on stderr, and wrong usage."""
+        if not args and not ctx.resilient_parsing:
             click.echo(ctx.get_help(), err=True)
-            return UsageError.exit_status
-        return super().invoke(ctx)
+            ctx.exit(UsageError.exit_status)
+        return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [*self.members, *(name for name in super().list_commands(ctx) if name not in self.members)]

@@ -1,0 +1,102 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+from kimchictl import __version__
+from kimchictl.cli import GROUPS, kimchictl
+
+MAIN = [sys.executable, "-m", "kimchictl"]
+
+
+def test_the_version_is_the_same_whoever_answers(kimchi):
+    direct = subprocess.run([*MAIN, "--version"], capture_output=True, text=True, check=True)
+    assert direct.stdout == kimchi("-q", "--version", status=0).out == f"kimchictl {__version__}\n"
+
+
+def test_global_options_are_accepted_anywhere(kimchi):
+    lines = [("-o", "json", "config", "path"), ("config", "-o", "json", "path"), ("config", "path", "-o", "json")]
+    assert len({kimchi(*line, status=0).out for line in lines}) == 1
+
+
+def test_the_option_nearest_to_the_end_wins(kimchi):
+    assert kimchi("-o", "json", "config", "path", "-o", "csv").out.startswith("purpose,path,written\n")
+
+
+def test_wrong_usage_is_one_line_and_a_hint(kimchi):
+    done = kimchi("config", "shwo", status=2)
+    assert done.err == "kimchictl: error: there is no command 'kimchictl config shwo'\nhint: did you mean 'show'?\n"
+    assert done.out == ""
+
+
+def test_an_error_is_an_object_where_json_is_wanted(kimchi):
+    done = kimchi("config", "show", "--nonsense", "-o", "json", status=2)
+    assert done.out == ""
+    if done.err.startswith("{"):  # an option that was read before the wrong one
+        assert done.error["code"] == "usage"
+    assert kimchi("-o", "json", "confg", status=2).error["hint"] == "did you mean 'config'?"
+
+
+def test_a_group_alone_shows_its_help_and_is_wrong_usage(kimchi):
+    done = kimchi("config", status=2)
+    assert "Commands:" in done.err
+    assert done.out == ""
+
+
+def test_aliases_are_the_verbs(kimchi):
+    assert kimchi("iso", "ls", "-o", "json", status=0).json == []
+
+
+def test_every_group_that_is_named_is_there_and_says_what_its_summary_says():
+    context = kimchictl.make_context("kimchictl", ["--help"], resilient_parsing=True)
+    for name, (_where, summary) in GROUPS.items():
+        assert kimchictl.get_command(context, name).help.splitlines()[0] == summary
+
+
+def test_data_in_a_pipe_has_no_colour_and_no_padding_at_the_end(kimchi):
+    lines = kimchi("config", "path").out.splitlines()
+    assert all(line == line.rstrip() and "\x1b" not in line for line in lines)
+
+
+def test_columns_sort_and_filter(kimchi):
+    rows = kimchi("config", "show", "--columns", "key,value", "--sort=-key", "--filter", "key~^vm", "-o", "json").json
+    assert rows == [{"key": "vm.virt_type", "value": "auto"}, {"key": "vm.media", "value": "auto"}]
+
+
+def test_an_unknown_column_is_wrong_usage_and_the_known_ones_are_named(kimchi):
+    assert "key, value, origin" in kimchi("config", "show", "--columns", "nope", status=2).err
+
+
+def test_a_reader_that_went_away_ends_it_quietly_with_141():
+    ended = subprocess.run(
+        [*MAIN, "config", "show"],
+        stdout=os.open(os.devnull, os.O_RDONLY),
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode in (1, 141)
+    reader, writer = os.pipe()
+    os.close(reader)
+    ended = subprocess.run([*MAIN, "config", "show"], stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert (ended.returncode, ended.stderr) == (141, "")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
+def test_a_full_standard_output_is_an_error():
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run([*MAIN, "config", "show"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert ended.returncode == 1
+    assert "No space left" in ended.stderr
+
+
+def test_it_runs_with_nothing_but_a_path():
+    done = subprocess.run(
+        ["env", "-i", "PATH=/usr/bin:/bin", *MAIN, "config", "path", "-o", "name"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")

@@ -1,0 +1,83 @@
+import pytest
+
+from kimchictl import config
+from kimchictl.errors import Damaged, Invalid
+
+
+@pytest.fixture
+def written(tmp_path):
+    """Writes kimchictl.toml and loads it with the given environment and options."""
+
+    def load(text, environ=None, **options):
+        (tmp_path / "kimchictl.toml").write_text(text)
+        return config.load({"KIMCHI_CONFIG_DIR": str(tmp_path), **(environ or {})}, options)
+
+    return load
+
+
+def test_options_come_over_the_environment_over_files_over_defaults(written):
+    loaded = written(
+        'output = "csv"\n[vm]\nvirt_type = "kvm"\nmedia = "fetch"\n', {"KIMCHICTL_VM_VIRT_TYPE": "qemu"}, output="json"
+    )
+    assert (loaded["output"], loaded["vm.virt_type"], loaded["vm.media"], loaded["color"]) == (
+        "json",
+        "qemu",
+        "fetch",
+        "auto",
+    )
+    assert loaded.origins["vm.virt_type"] == "KIMCHICTL_VM_VIRT_TYPE"
+    assert loaded.origins["vm.media"].endswith("kimchictl.toml")
+
+
+def test_sizes_lists_and_durations_are_read_as_what_they_are(written):
+    loaded = written('lock_timeout = "1m"\n[template]\nmemory = "2G"\n[scan]\npaths = ["/srv", "/iso"]\n')
+    assert (loaded["lock_timeout"], loaded["template.memory"], loaded["scan.paths"]) == (60, 2048, ("/srv", "/iso"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'output = "xml"',
+        "[vm]\nvirt_type = 3",
+        '[scan]\npaths = ["relative"]',
+        "[template]\nvcpus = -1",
+        "lock_timeout = true",
+        "hosts = 3",
+    ],
+)
+def test_a_wrong_value_names_file_and_key(written, text):
+    with pytest.raises(Invalid, match=r"kimchictl\.toml"):
+        written(text)
+
+
+def test_what_is_no_toml_names_the_file(written):
+    with pytest.raises(Damaged, match="not valid TOML"):
+        written("[vm\n")
+
+
+def test_unknown_keys_are_named_and_free_sections_are_kept(written):
+    loaded = written(
+        '[vm]\ncolour = "red"\n[hosts.big]\nuri = "test:///default"\n[mirrors]\n"https://a/" = "https://b/"\n'
+    )
+    assert [text.rpartition(": ")[2] for text in loaded.unknown] == ["vm.colour"]
+    assert loaded.hosts["big"]["uri"] == "test:///default"
+    assert loaded.mirrors == {"https://a/": "https://b/"}
+
+
+def test_root_and_users_have_places_of_their_own_and_a_user_reads_roots_first():
+    root, user = (
+        config.find_places({}, uid=0),
+        config.find_places({"HOME": "/home/ann", "XDG_STATE_HOME": "/s"}, uid=1000),
+    )
+    assert root.config_dirs == ("/etc/kimchi",)
+    assert user.config_dirs == ("/etc/kimchi", "/home/ann/.config/kimchi")
+    assert user.own_state == "/s/kimchi"
+
+
+def test_an_override_replaces_its_row_altogether():
+    places = config.find_places({"KIMCHI_CONFIG_DIR": "/x", "HOME": "/home/ann"}, uid=1000)
+    assert places.config_dirs == ("/x",)
+
+
+def test_no_home_and_no_account_are_no_obstacle():
+    assert config.find_places({}, uid=54321).own_config == "/nonexistent/.config/kimchi"
