@@ -1,4 +1,7 @@
-"""The records of a template and a known distro: the same keys, one JSON object a file."""
+"""The records of a template and a known distro: the same keys, one JSON object a file.
+
+`extra` of each record holds keys of the file that kimchictl does not know: they are kept as they were.
+"""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +16,7 @@ class Disk:
     pool: str | None = None
     bus: str | None = None
     base: str | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,7 @@ class Network:
     type: str = "network"
     name: str | None = None
     model: str | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,7 @@ class Graphics:
 
     type: str = "vnc"
     listen: str | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,7 @@ class Topology:
     sockets: int = 1
     cores: int = 1
     threads: int = 1
+    extra: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +53,7 @@ class Template:
     """A template, or a distro: None means "not given here", to be filled in at use.
 
     `memory` and `max_memory` are MiB. `cdrom` is a path, "pool:POOL/VOLUME" or a URL; None with no disk that has a base
-    means network boot. `made` is provenance, left out of comparisons. `extra` holds keys of the file that
-    kimchictl does not know: they are kept as they were.
+    means network boot. `made` is provenance, left out of comparisons.
     """
 
     name: str

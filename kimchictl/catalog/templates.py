@@ -1,0 +1,111 @@
+"""New templates: from an image, from a known distro, from another template. Pure: what they need is handed in."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from kimchictl.catalog.merge import merge
+from kimchictl.catalog.naming import system_name
+from kimchictl.catalog.options import Changes
+from kimchictl.catalog.parse import parse, to_document
+from kimchictl.catalog.records import Disk, Template
+from kimchictl.errors import Invalid
+from kimchictl.media.records import Identity, Image
+
+if TYPE_CHECKING:
+    from kimchictl.media.settings import Settings
+
+
+def identity_of(image: Image) -> Identity:
+    """The identity that a printed image carries."""
+    return Identity(
+        image.os_distro,
+        image.os_version,
+        image.os_arch,
+        image.os_variant,
+        image.os_name,
+        image.edition,
+        image.live,
+        image.identified_by,
+    )
+
+
+def require_installable(image: Image) -> None:
+    """Raises Invalid for an image no guest can boot from, Damaged or Failed reasons included in its words."""
+    if image.error is not None:
+        raise Invalid(
+            f"image {image.location} cannot be used: {image.error}",
+            "is it still being copied?" if image.error == "incomplete" else None,
+        )
+    if not image.bootable:
+        raise Invalid(
+            f"image {image.location} is not bootable",
+            "a disk image goes with --image, a driver disc into a VM's second CD-ROM",
+        )
+
+
+def suggested_name(image: Image) -> str:
+    """What a template of `image` is called where nobody names it."""
+    return system_name(identity_of(image), image.volume_id or "", image.location)
+
+
+def from_image(
+    image: Image, settings: "Settings", name: str, cdrom: str, changes: Changes, made: dict[str, Any]
+) -> Template:
+    """A template of `image` at `cdrom` with what its system recommends, and `changes` over it. Raises Invalid.
+
+    Only the recommendations that nobody overrode, and that what was asked for leaves room for, are taken.
+    """
+    seen = identity_of(image)
+    bare = Template(name=name, os_distro=seen.os_distro, os_version=seen.os_version, os_arch=seen.os_arch, cdrom=cdrom)
+    return recommend(merge(bare, changes, f"template {name!r}"), settings, made)
+
+
+def recommend(template: Template, settings: "Settings", made: dict[str, Any]) -> Template:
+    """`template` with the recommendations of its system where it says nothing; `made.recommended` remembers which."""
+    taken = _fitting(template, settings)
+    disks = template.disks
+    if settings.disk and (disks is None or any(_unsized(disk) for disk in disks)):
+        disks = tuple(replace(d, size=settings.disk) if _unsized(d) else d for d in disks or (Disk(),))
+        taken_disks = {
+            f"disks[{i}].size": settings.disk for i, d in enumerate(template.disks or (Disk(),)) if _unsized(d)
+        }
+    else:
+        taken_disks = {}
+    whole = replace(template, **taken, disks=disks, made={**made, "recommended": {**taken, **taken_disks}})
+    return parse(to_document(whole), f"template {template.name!r}")
+
+
+def _unsized(disk: Disk) -> bool:
+    return disk.size is None and disk.base is None
+
+
+def _fitting(template: Template, settings: "Settings") -> dict[str, Any]:
+    """The recommended values for keys that are not given, as far as they agree with those that are."""
+    firmware = template.firmware or ("uefi" if template.secure_boot else settings.firmware)
+    machine, bus = template.machine or settings.machine, template.disk_bus or settings.disk_bus
+    if firmware == "uefi" and template.machine is None and (machine or "").startswith("pc"):
+        machine = "q35"
+    if bus == "ide" and "q35" in (machine or ""):
+        bus = "sata"
+    secure = settings.secure_boot and firmware == "uefi" and not (machine or "").startswith("pc")
+    wanted = {
+        "memory": settings.memory and min(settings.memory, template.max_memory or settings.memory),
+        "vcpus": settings.vcpus and _fitting_vcpus(template, settings.vcpus),
+        "firmware": firmware,
+        "machine": machine,
+        "secure_boot": True if secure else None,
+        "tpm": settings.tpm or None,
+        "disk_bus": bus,
+        "nic_model": settings.nic_model,
+    }
+    return {key: value for key, value in wanted.items() if value is not None and getattr(template, key) is None}
+
+
+def _fitting_vcpus(template: Template, vcpus: int) -> int | None:
+    """None where a topology says how many."""
+    return None if template.topology else min(vcpus, template.max_vcpus or vcpus)
+
+
+def clone(template: Template, name: str, made: dict[str, Any]) -> Template:
+    """The same under another name; where it came from is kept, and that it was cloned is said."""
+    return replace(template, name=name, made={**(template.made or {}), **made})
