@@ -1,0 +1,53 @@
+"""Every rule names the labels that it was written for."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import kimchictl
+from kimchictl.errors import Invalid
+from kimchictl.media import rules
+from kimchictl.media.records import Media
+
+RULES = json.loads((Path(kimchictl.__file__).parent / "data/rules.json").read_text("utf-8"))["rules"]
+EXAMPLES = [(rule["name"], *example) for rule in RULES for example in rule["examples"]]
+FIELDS = {"set": "volume_set_id"}
+
+
+def media(labels):
+    given = {"volume": labels} if isinstance(labels, str) else labels
+    return Media(size=0, **{FIELDS.get(label, f"{label}_id"): text for label, text in given.items()})
+
+
+def first_hit(labels):
+    return next(rules.all_hits(rules.shipped_rules(), rules.Labels.of(media(labels))), None)
+
+
+@pytest.mark.parametrize(("name", "labels", "expected"), EXAMPLES, ids=[f"{e[0]}-{e[1]}" for e in EXAMPLES])
+def test_a_rule_names_its_examples_and_no_earlier_rule_takes_them(name, labels, expected):
+    hit = first_hit(labels)
+    if expected == "- - -":
+        assert hit is None
+    else:
+        assert (hit.rule, f"{hit.distro} {hit.version} {hit.arch or '-'}") == (name, expected)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=[rule["name"] for rule in RULES])
+def test_a_shipped_rule_passes_the_check_that_a_taught_one_must_pass(rule):
+    assert rules.parse_rule(rule, rule["name"]).name == rule["name"]
+    assert rule["when"] and rule["examples"]
+
+
+def test_the_names_of_the_rules_are_unique():
+    names = [rule["name"] for rule in RULES]
+    assert sorted(names) == sorted(set(names))
+
+
+WRONG = [[{"volume": "("}], [{"label": "x"}], {"volume": "x"}, [{"volume": "<nothing>"}], [{"volume": 3}], []]
+
+
+@pytest.mark.parametrize("match", WRONG)
+def test_a_rule_that_cannot_be_is_refused_with_its_name(match):
+    with pytest.raises(Invalid, match="mine"):
+        rules.parse_rule({"name": "mine", "distro": "foo", "match": match}, "mine")
