@@ -27,7 +27,11 @@ GROUPS = {
     "network": ("kimchictl.commands.network:network", "Virtual networks."),
     "host": ("kimchictl.commands.host:host", "The host itself."),
     "config": ("kimchictl.commands.config:config", "The configuration and where it comes from."),
+    "completion": ("kimchictl.commands.completion:completion", "Print the completion script of a shell."),
+    "help": ("kimchictl.commands.help:help_", "Explain a subject: output, filters, exit-status, places."),
 }
+
+COMPLETE = "_KIMCHICTL_COMPLETE"  # the environment variable that a shell's completion sets
 
 
 class Terminated(BaseException):
@@ -51,6 +55,8 @@ def main(argv: list[str] | None = None) -> int:
     app = App()
     try:
         with _sigterm(), app:
+            if argv is None and COMPLETE in os.environ:
+                return _complete(app)
             status = _run(app, sys.argv[1:] if argv is None else list(argv))
             _flush()
             return status
@@ -72,6 +78,13 @@ def main(argv: list[str] | None = None) -> int:
         return _fail(
             app, Failed(f"unexpected {type(error).__name__}: {error}", "run it again with --debug for the details")
         )
+
+
+def _complete(app: App) -> int:
+    """A shell asks for completions through the environment; the module that answers is loaded for it alone."""
+    from kimchictl.commands.completion import answer
+
+    return answer(kimchictl, app, os.environ[COMPLETE])
 
 
 def _run(app: App, argv: list[str]) -> int:

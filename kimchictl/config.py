@@ -1,6 +1,6 @@
 """The configuration: files, then environment, then options; and the places where things are kept.
 
-    KEYS     every key, its kind, default and meaning: the one definition behind reading, `config show` and the manual page
+    KEYS     every key, its kind, default and meaning: the one definition of reading, `config show` and the manual
     Places   directories by purpose, lowest layer first; the last one is the caller's own, the one that is written
     Config   the values and where each came from, frozen
 
@@ -74,7 +74,6 @@ KEYS = {
         Key("net.timeout", "duration", 15.0, "deadline of one probe of a URL"),
         Key("net.ca_file", "path", None, "certificate bundle to trust besides the system's"),
         Key("distro.timeout", "duration", 30.0, "deadline of one entry in `distro check`"),
-        Key("stats.interval", "duration", 5.0, "seconds between two samples"),
     )
 }
 

@@ -38,13 +38,11 @@ def format_size(size: int | None) -> str:
     """`size` bytes for a person: "1.5 GiB"; "-" for None."""
     if size is None:
         return "-"
-    value = float(size)
-    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+    value, unit = float(size), "B"
+    for larger in ("KiB", "MiB", "GiB", "TiB", "PiB"):
         if abs(value) < 1024:
             break
-        value /= 1024
-    else:
-        unit = "PiB"
+        value, unit = value / 1024, larger
     return f"{value:.0f} {unit}" if unit == "B" or value == int(value) else f"{value:.1f} {unit}"
 
 
@@ -57,7 +55,7 @@ def parse_duration(text: str) -> float:
 
 
 def format_time(seconds: float | None) -> str | None:
-    """Seconds since the epoch as RFC 3339 in UTC ("2026-01-02T03:04:05Z"); None stays None, as does what no calendar holds."""
+    """Seconds since the epoch as RFC 3339 in UTC ("2026-01-02T03:04:05Z"); None for None and for what no year holds."""
     if seconds is None:
         return None
     try:

@@ -208,9 +208,32 @@ def missing_ok_option(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--missing-ok", is_flag=True, help="What is not there is no error.")(function)
 
 
-def names_argument(required: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """NAME...: one or more; "-" reads them from standard input, a line each."""
-    return click.argument("names", metavar="NAME...", nargs=-1, required=required, callback=expand_names)
+def names_argument(kind: str, required: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """NAME...: one or more names of `kind`, which a shell completes; "-" reads them from standard input, a line each."""
+    return click.argument(
+        "names",
+        metavar="NAME...",
+        nargs=-1,
+        required=required,
+        callback=expand_names,
+        shell_complete=complete(kind),
+    )
+
+
+def name_argument(kind: str, **settings: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """NAME: one name of `kind`, which a shell completes."""
+    return click.argument("name", shell_complete=complete(kind), **settings)
+
+
+def complete(kind: str) -> Callable[..., list[Any]]:
+    """The completer of names of `kind`; what it needs is loaded only when a shell asks."""
+
+    def ask(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+        from kimchictl.commands.completion import names_of
+
+        return names_of(kind, ctx, incomplete)
+
+    return ask
 
 
 def expand_names(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:

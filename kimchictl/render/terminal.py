@@ -41,9 +41,8 @@ def write_out(text: str) -> None:
 
 
 def say(message: str, end: str = "\n") -> None:
-    """One sentence on stderr, escaped; silently dropped where there is no stderr."""
-    text = "".join(visible(line) if line != "\n" else line for line in message.splitlines(keepends=False) or [""])
-    write_err(text + end)
+    """A sentence, or several lines, on stderr, escaped; silently dropped where there is no stderr."""
+    write_err("\n".join(visible(line) for line in message.split("\n")) + end)
 
 
 def say_error(error: KimchiError, as_json: bool) -> None:
@@ -52,26 +51,29 @@ def say_error(error: KimchiError, as_json: bool) -> None:
         content = {"code": error.code, "message": str(error), "hint": error.hint}
         write_err(json.dumps({"error": content}) + "\n")
         return
-    say(f"kimchictl: error: {error}")
-    if error.hint:
-        say(f"hint: {error.hint}")
+    for line in (f"kimchictl: error: {error}", f"hint: {error.hint}" if error.hint else ""):
+        if line:
+            say(" ".join(line.split("\n")))
 
 
 def write_err(text: str) -> None:
+    """`text` on stderr; where nobody is there to be told, nowhere."""
     if sys.stderr is None:
         return
     try:
         sys.stderr.write(text)
         sys.stderr.flush()
-    except OSError:  # nobody is there to be told
+    except OSError:
         return
 
 
 def is_terminal(stream: TextIO | None) -> bool:
+    """Whether `stream` is there, open, and a terminal."""
     return stream is not None and not stream.closed and stream.isatty()
 
 
 def console(stream: TextIO, color: str | None) -> Any:
+    """rich's console on `stream`, with colour as `color` (auto, always, never), NO_COLOR and TERM say."""
     from rich.console import Console
 
     plain_wanted = color == "never" or (

@@ -99,14 +99,15 @@ def silent(_sentence: str) -> None:
 
 
 def open_host(
-    uri: str | None = None, *, readonly: bool = False, timeout: float | None = None, note: Note = silent
+    uri: str | None = None, *, readonly: bool = False, timeout: float | None = None, note: Note = silent, prompt: bool = True
 ) -> Host:
     """Open `uri` (None: libvirt's own default). Raises HostError, also when it takes more than `timeout` seconds.
 
-    Somebody at a terminal may be typing a password for a remote host: then there is no deadline.
+    Somebody at a terminal may be typing a password for a remote host: then there is no deadline. Without `prompt`
+    nothing is ever asked.
     """
     lib = library()
-    interactive = _interactive()
+    interactive = prompt and _interactive()
     if timeout is None:
         timeout = LOCAL_TIMEOUT if is_local(uri) else None if interactive else REMOTE_TIMEOUT
     flags = lib.VIR_CONNECT_RO if readonly else 0

@@ -1,0 +1,72 @@
+import csv
+import io
+import json
+from dataclasses import dataclass
+
+import pytest
+
+from kimchictl.app import Options
+from kimchictl.render import View, emit, emit_list, visible
+
+
+@dataclass(frozen=True)
+class Thing:
+    name: str
+    size: int | None = None
+    tags: tuple[str, ...] = ()
+
+
+VIEW = View(("name", "size", "tags"), ("name", "size", "tags"))
+HOSTILE = "a\x1b[31mred\x07\r\nnext\u202eback\udcff"
+
+
+@pytest.fixture
+def printed(capsys):
+    def show(records, form, **options):
+        emit_list(records, VIEW, form, Options(**options))
+        return capsys.readouterr().out
+
+    return show
+
+
+def test_a_table_in_a_pipe_is_aligned_text_and_loads_no_rich(printed):
+    out = printed([Thing("b", 3 << 30, ("x", "y")), Thing("a")], "table")
+    assert out == "NAME   SIZE  TAGS\na         -  -\nb     3 GiB  x, y\n"
+
+
+def test_an_empty_list_is_an_array_or_only_the_titles(printed):
+    assert json.loads(printed([], "json")) == []
+    assert printed([], "table") == "NAME  SIZE  TAGS\n"
+    assert printed([], "name") == ""
+
+
+def test_one_record_in_a_list_is_still_an_array(printed):
+    assert json.loads(printed([Thing("a")], "json")) == [{"name": "a", "size": None, "tags": []}]
+
+
+def test_what_a_stranger_wrote_cannot_reach_the_terminal_through_a_table(printed):
+    out = printed([Thing(HOSTILE)], "table")
+    assert r"a\x1b[31mred\x07\x0d\x0anext\u202eback\xff" in out
+    assert len(out.splitlines()) == 2
+
+
+def test_json_gives_every_name_back_even_bytes_that_are_no_text(printed):
+    assert json.loads(printed([Thing(HOSTILE)], "json"))[0]["name"] == HOSTILE
+
+
+def test_csv_is_read_back_and_no_cell_is_a_formula(printed):
+    rows = list(csv.reader(io.StringIO(printed([Thing('=cmd|"x",y', 1, ("p", "q"))], "csv"))))
+    assert rows == [["name", "size", "tags"], ['\'=cmd|"x",y', "1", "p q"]]
+
+
+def test_a_long_cell_is_not_cut_in_a_pipe(printed):
+    assert "x" * 500 in printed([Thing("x" * 500)], "table")
+
+
+def test_an_object_is_a_line_a_key(capsys):
+    emit(Thing("a", 1024, ("t",)), VIEW, "table", Options())
+    assert capsys.readouterr().out == "name  a\nsize  1 KiB\ntags  t\n"
+
+
+def test_printable_unicode_stays_as_it_is():
+    assert visible("kīмсhī 東京 é") == "kīмсhī 東京 é"
