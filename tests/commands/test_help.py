@@ -7,7 +7,7 @@ from kimchictl.config import KEYS
 def test_every_subject_fits_its_screen_width(kimchi, subject):
     text = kimchi("help", subject, status=0).out
     assert text
-    assert max(map(len, text.splitlines())) <= 140
+    assert max(map(len, text.splitlines())) <= 125
 
 
 def test_the_exit_statuses_are_those_of_the_errors(kimchi):
