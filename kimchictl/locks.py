@@ -15,6 +15,7 @@ import stat
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from types import TracebackType
 
 from kimchictl import files
@@ -33,7 +34,7 @@ class _Gate:
 
 _guard = threading.Lock()
 _gates: dict[str, _Gate] = {}
-_open: dict[int, "Lock"] = {}
+_open: dict[int, "Lock | None"] = {}
 
 
 def _forked() -> None:
@@ -43,7 +44,8 @@ def _forked() -> None:
     _gates.clear()
     for fd, lock in _open.items():
         os.close(fd)
-        lock.forget()
+        if lock:
+            lock.forget()
     _open.clear()
 
 
@@ -133,7 +135,7 @@ class Lock:
             raise Failed(f"the lock {self.path} is not a regular file", "remove it")
         refuse_local_locks(self.path, status.st_dev)
         pause = 0.0005
-        while not try_flock(fd, fcntl.LOCK_EX, self.path):
+        while not _try_lock(fd, self.path):
             if time.monotonic() >= deadline:
                 raise Locked(f"{self.what} is locked by {holder(fd)}", _WAIT)
             time.sleep(min(pause, max(deadline - time.monotonic(), 0)))
@@ -141,10 +143,10 @@ class Lock:
             pause = min(pause * 1.5, 0.004 + time.monotonic_ns() % 4_000_000 / 1e9)
 
 
-def try_flock(fd: int, operation: int, path: str) -> bool:
-    """flock without waiting: whether it succeeded. Raises Failed where the file system cannot lock at all."""
+def _try_lock(fd: int, path: str) -> bool:
+    """An exclusive flock without waiting: whether it succeeded. Raises Failed where the file system has no locks."""
     try:
-        fcntl.flock(fd, operation | fcntl.LOCK_NB)
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError as error:
@@ -152,6 +154,33 @@ def try_flock(fd: int, operation: int, path: str) -> bool:
             f"the file system of {path} cannot lock files: {error.strerror}",
             "keep it on a file system with locks, so that no two writers undo each other's work",
         ) from error
+    return True
+
+
+@contextlib.contextmanager
+def shared(path: str) -> Iterator[bool]:
+    """Shares the lock `path` with other readers if that can be done at once: yields whether it is held.
+
+    Never waits. It is not held when a writer has it, when there is none yet, and when it may not be opened.
+    """
+    try:
+        with _guard:
+            fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            _open[fd] = None
+    except OSError:
+        yield False
+        return
+    try:
+        yield _can_lock(fd)
+    finally:
+        _close(fd)
+
+
+def _can_lock(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return False
     return True
 
 
