@@ -9,7 +9,7 @@ An ordinary image costs two reads, 8 KiB from sector 16 and the catalogue's 2 Ki
 More is read only while the sequence has not ended, and of an image that is UDF alone; 64 KiB in all, then it is over.
 
 Fields are taken with struct, not with pycdlib's record classes, which are stricter than the firmware and the kernels
-that these images boot on: they refuse a whole descriptor for a flag, a date, a root record or a big-endian copy that
+that these images boot on: they refuse a whole descriptor for a reserved byte, a root record or a big-endian copy that
 nobody reads, and a whole catalogue for one entry (El Torito's checksum, unused bytes, section counts). A label that is
 wrong in such a place must still be read. Their import costs as much as reading a thousand images.
 """

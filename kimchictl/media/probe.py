@@ -9,7 +9,7 @@ import time
 from dataclasses import replace
 from datetime import datetime
 
-from kimchictl.errors import Damaged, Invalid, KimchiError
+from kimchictl.errors import Invalid, KimchiError, NotFound
 from kimchictl.media.descriptors import NOT_AN_IMAGE, NotAnImage, read_media
 from kimchictl.media.identify import identify
 from kimchictl.media.records import Identity, Image, Media
@@ -52,8 +52,6 @@ def probe_source_record(source: Source) -> Image:
         return probe(source)
     except NotAnImage:
         return replace(bare, error=NOT_AN_IMAGE)
-    except (Damaged, Invalid) as error:
-        return replace(bare, error=str(error))
     except KimchiError as error:
         return replace(bare, readable=False, error=_reason(error))
 
@@ -101,4 +99,8 @@ def _firmware(media: Media, arch: str | None) -> tuple[str, ...]:
 
 def _reason(error: KimchiError) -> str:
     """Why, without the name where that goes: the record's location says which image it is."""
-    return error.reason if isinstance(error, Unreadable) else str(error)
+    if isinstance(error, Unreadable):
+        return error.reason
+    if isinstance(error, NotFound):
+        return "does not exist"
+    return "neither a file nor a block device" if isinstance(error, Invalid) else str(error)

@@ -5,6 +5,7 @@
     relabel(path, volume_id=b"M\xe9dia")               any bytes in a label afterwards
     primary(), boot_record(), terminator()...         single descriptors, to lay out with
     lay_out(path, {16: primary(), 17: ...})           an image of exactly these sectors
+    InMemory({16: primary(), 17: ...})                the same as a source that remembers what was read
 
 The boot sector is boot.S beside this file. Started from such an image, a guest prints BOOT_OK, a blank and the payload
 and then BOOT_DONE on the first serial line and on the screen; a power button's press makes it print POWER_BUTTON and
@@ -20,6 +21,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pycdlib
+
+from kimchictl.media.source import Source
 
 SECTOR = 2048
 BOOT_OK, BOOT_DONE, POWER_BUTTON = "KIMCHI-BOOT-OK", "KIMCHI-BOOT-DONE", "KIMCHI-POWER-BUTTON"
@@ -133,6 +136,24 @@ def lay_out(path: str | os.PathLike[str], sectors: Mapping[int, bytes], size: in
         if size is not None:
             file.truncate(size)
     return path
+
+
+class InMemory(Source):
+    """A source over sectors or bytes in memory; `reads` are the offset and the size of every read."""
+
+    def __init__(self, content: Mapping[int, bytes] | bytes, size: int | None = None) -> None:
+        if not isinstance(content, bytes):
+            whole = bytearray(size or (max(content) + 1) * SECTOR)
+            for at, sector in content.items():
+                whole[at * SECTOR : at * SECTOR + len(sector)] = sector
+            content = bytes(whole)
+        super().__init__("memory", "file", len(content))
+        self.content = content
+        self.reads: list[tuple[int, int]] = []
+
+    def read(self, offset: int, size: int) -> bytes:
+        self.reads.append((offset, size))
+        return self.content[offset : offset + size]
 
 
 def both16(number: int) -> bytes:
