@@ -52,7 +52,7 @@ class Defaults:
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """`template` lacks nothing that is known without a host; `origins` maps "memory", "disks[0].size"... to a source."""
+    """`template` lacks nothing known without a host; `origins` maps "memory", "disks[0].size"... to a source."""
 
     template: Template
     origins: Mapping[str, str]

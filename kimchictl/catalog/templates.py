@@ -63,47 +63,34 @@ def from_image(
 def recommend(template: Template, settings: "Settings", made: dict[str, Any]) -> Template:
     """`template` with the recommendations of its system where it says nothing; `made.recommended` remembers which."""
     taken = _fitting(template, settings)
-    disks = template.disks
-    if settings.disk and (disks is None or any(_unsized(disk) for disk in disks)):
-        disks = tuple(replace(d, size=settings.disk) if _unsized(d) else d for d in disks or (Disk(),))
-        taken_disks = {
-            f"disks[{i}].size": settings.disk for i, d in enumerate(template.disks or (Disk(),)) if _unsized(d)
-        }
-    else:
-        taken_disks = {}
-    whole = replace(template, **taken, disks=disks, made={**made, "recommended": {**taken, **taken_disks}})
+    disks = (Disk(),) if template.disks is None else template.disks
+    unsized = [index for index, disk in enumerate(disks) if disk.size is None and disk.base is None]
+    sizes = {f"disks[{index}].size": settings.disk for index in unsized}
+    disks = tuple(replace(disk, size=settings.disk) if i in unsized else disk for i, disk in enumerate(disks))
+    whole = replace(template, **taken, disks=disks, made={**made, "recommended": {**taken, **sizes}})
     return parse(to_document(whole), f"template {template.name!r}")
-
-
-def _unsized(disk: Disk) -> bool:
-    return disk.size is None and disk.base is None
 
 
 def _fitting(template: Template, settings: "Settings") -> dict[str, Any]:
     """The recommended values for keys that are not given, as far as they agree with those that are."""
     firmware = template.firmware or ("uefi" if template.secure_boot else settings.firmware)
-    machine, bus = template.machine or settings.machine, template.disk_bus or settings.disk_bus
-    if firmware == "uefi" and template.machine is None and (machine or "").startswith("pc"):
+    machine, bus = template.machine or settings.machine, settings.disk_bus
+    if firmware == "uefi" and template.machine is None and machine.startswith("pc"):
         machine = "q35"
-    if bus == "ide" and "q35" in (machine or ""):
+    if bus == "ide" and "q35" in machine:
         bus = "sata"
-    secure = settings.secure_boot and firmware == "uefi" and not (machine or "").startswith("pc")
+    secure = settings.secure_boot and firmware == "uefi" and not machine.startswith("pc")
     wanted = {
-        "memory": settings.memory and min(settings.memory, template.max_memory or settings.memory),
-        "vcpus": settings.vcpus and _fitting_vcpus(template, settings.vcpus),
+        "memory": min(settings.memory, template.max_memory or settings.memory),
+        "vcpus": None if template.topology else min(settings.vcpus, template.max_vcpus or settings.vcpus),
         "firmware": firmware,
         "machine": machine,
-        "secure_boot": True if secure else None,
+        "secure_boot": secure or None,
         "tpm": settings.tpm or None,
         "disk_bus": bus,
         "nic_model": settings.nic_model,
     }
     return {key: value for key, value in wanted.items() if value is not None and getattr(template, key) is None}
-
-
-def _fitting_vcpus(template: Template, vcpus: int) -> int | None:
-    """None where a topology says how many."""
-    return None if template.topology else min(vcpus, template.max_vcpus or vcpus)
 
 
 def clone(template: Template, name: str, made: dict[str, Any]) -> Template:

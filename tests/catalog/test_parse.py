@@ -188,7 +188,14 @@ def test_a_name_may_hold_anything_a_person_would_write(name):
 
 @pytest.mark.parametrize(
     "cdrom",
-    ["/srv/a b/ünï.iso", "pool:default/a.iso", "http://host/a.iso", "https://[::1]:8443/a?b=c", "ftp://host", "ftps://h/x"],
+    [
+        "/srv/a b/ünï.iso",
+        "pool:default/a.iso",
+        "http://host/a.iso",
+        "https://[::1]:8443/a?b=c",
+        "ftp://host",
+        "ftps://h/x",
+    ],
 )
 def test_every_kind_of_source_is_taken(cdrom):
     assert parsed(cdrom=cdrom).cdrom == cdrom
