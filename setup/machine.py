@@ -1,0 +1,122 @@
+"""What the two set-up commands share: telling, packages, virtual environments. Nothing but Python's own library.
+
+Both are meant for a bare Debian 12 (python3 and apt), for root or for a user with sudo. What is made in the checkout
+belongs to whoever the checkout belongs to, whoever runs the command.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+PYTHON = "/usr/bin/python3"  # the distribution's: the one that its python3-* packages are for
+PRIVATE_HOST = CHECKOUT / "tests/lab/host.py"
+
+# What a libvirt host is made of, tini apart, which only the private one needs.
+HOST_PACKAGES = [
+    "libvirt-daemon",
+    "libvirt-daemon-driver-qemu",
+    "libvirt-daemon-system",
+    "qemu-system-x86",
+    "qemu-utils",
+    "qemu-block-extra",
+    "dnsmasq-base",
+    "iptables",
+    "iproute2",
+    "tini",
+]
+
+
+def say(text: str = "") -> None:
+    print(text, flush=True)
+
+
+def fail(text: str) -> NoReturn:
+    """Ends the command with a sentence."""
+    print(f"{Path(sys.argv[0]).name}: {text}", file=sys.stderr, flush=True)
+    sys.exit(1)
+
+
+def look_first() -> None:
+    """Refuses what cannot work before anything is changed."""
+    if shutil.which("apt-get") is None:
+        fail("this is for Debian and its like (apt-get is missing); see README.md for other systems")
+    if sys.version_info < (3, 11):  # noqa: UP036 - whoever reads this may have just that
+        fail(f"kimchictl needs Python 3.11 or later; {PYTHON} is {sys.version.split()[0]}")
+    if os.geteuid() != 0 and shutil.which("sudo") is None:
+        fail("run it as root, or install sudo")
+    if not os.path.exists("/proc/self/status"):
+        fail("/proc is not mounted here: mount -t proc proc /proc")
+
+
+def missing(packages: Sequence[str]) -> list[str]:
+    """Those of `packages` that are not installed."""
+    asked = subprocess.run(
+        ["dpkg-query", "--show", "--showformat=${Package} ${db:Status-Status}\n", *packages],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    installed = {line.split()[0] for line in asked.stdout.splitlines() if line.endswith(" installed")}
+    return [package for package in packages if package not in installed]
+
+
+def install(packages: Sequence[str]) -> None:
+    """Installs packages; what they merely recommend is left out."""
+    if not packages:
+        return
+    apt = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "--quiet", "--quiet"]
+    as_root([*apt, "update"], quiet=True)
+    as_root([*apt, "--yes", "--no-install-recommends", "install", *packages], quiet=True)
+
+
+def as_root(argv: Sequence[str], quiet: bool = False) -> None:
+    """Runs a command as root, with sudo for a user; ends this command when it fails."""
+    run(argv if os.geteuid() == 0 else ["sudo", *argv], quiet=quiet)
+
+
+def as_owner(argv: Sequence[str], quiet: bool = False) -> None:
+    """Runs a command as the user whom the checkout belongs to; ends this command when it fails."""
+    run(argv, quiet=quiet, **owner_options())
+
+
+def owner_options() -> dict[str, Any]:
+    """What subprocess needs for a process of the checkout's owner: nothing but for root in a user's checkout."""
+    owner = CHECKOUT.stat()
+    if os.geteuid() != 0 or owner.st_uid == 0:
+        return {}
+    try:
+        home = pwd.getpwuid(owner.st_uid).pw_dir
+    except KeyError:  # a number without a name, as in a container
+        home = str(CHECKOUT)
+    options = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": ()}
+    return options | {"env": os.environ | {"HOME": home}}
+
+
+def run(argv: Sequence[str], quiet: bool = False, **options: Any) -> None:
+    """Runs a command without a standard input; a quiet one is heard only when it fails."""
+    if quiet:
+        options |= {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    done = subprocess.run(argv, cwd=CHECKOUT, stdin=subprocess.DEVNULL, text=True, errors="replace", **options)
+    if done.returncode != 0:
+        if quiet:
+            print(done.stdout, file=sys.stderr, end="")
+        fail(f"this failed with exit status {done.returncode}: {shlex.join(argv)}")
+
+
+def indented(items: Sequence[str]) -> str:
+    """Words, broken into lines that a terminal holds."""
+    lines = [""]
+    for item in items:
+        if len(lines[-1]) + len(item) > 100:
+            lines.append("")
+        lines[-1] += f" {item}"
+    return "\n".join(f"     {line}" for line in lines)
