@@ -22,14 +22,16 @@ _SPELLINGS = {
     "sparc": "sparc",
     "ia64": "ia64 itanium",
     "alpha": "alpha",
-    "hppa": "hppa parisc",
+    "parisc": "hppa parisc",
     "sw_64": "sw_64 sw64",
 }
 _CANONICAL = {spelling: arch for arch, names in _SPELLINGS.items() for spelling in names.split()}
 
 # The longest spelling first, so that "ppc64le" is not taken for "ppc" and a rest.
-ARCH_PATTERN = "|".join(re.escape(spelling) for spelling in sorted(_CANONICAL, key=lambda name: (-len(name), name)))
-ARCH_PATTERN = ARCH_PATTERN.replace("|x86|", "|x86(?![_-]6)|")
+ARCH_PATTERN = "|".join(
+    "x86(?![_-]6)" if spelling == "x86" else re.escape(spelling)
+    for spelling in sorted(_CANONICAL, key=lambda name: (-len(name), name))
+)
 
 
 def canonical_arch(spelling: str) -> str | None:
@@ -41,3 +43,8 @@ def arch_in(text: str) -> str | None:
     """The architecture that a label mentions as a word of its own, or None. Bare digits are no mention."""
     match = re.search(rf"(?<![A-Za-z0-9])(?:{ARCH_PATTERN})(?![A-Za-z0-9])", text, re.IGNORECASE)
     return canonical_arch(match[0]) if match and match[0] != "386" else None
+
+
+def arch_of(*labels: str) -> str | None:
+    """The architecture that the first of the labels to mention one mentions."""
+    return next((arch for arch in map(arch_in, labels) if arch), None)

@@ -1,6 +1,5 @@
 """Names what is on a medium from its labels: `identify(media)`."""
 
-from kimchictl.media.arches import arch_in
 from kimchictl.media.records import Identity, Media
 from kimchictl.media.rules import Hit, Labels, all_hits, shipped_rules
 
@@ -10,32 +9,23 @@ def identify(media: Media, name_hint: str | None = None) -> Identity:
     labels = Labels.of(media)
     hit = next(all_hits(shipped_rules(), labels), None)
     if hit is None:
-        return Identity(os_arch=label_arch(labels) or boot_arch(media))
-    return identity_of(hit, labels, media)
+        return Identity(os_arch=labels.arch() or boot_arch(media))
+    return identity_of(hit, media)
 
 
-def identity_of(hit: Hit, labels: Labels, media: Media) -> Identity:
-    """The identity that a rule gives, its architecture completed from the other labels and the boot record."""
+def identity_of(hit: Hit, media: Media) -> Identity:
+    """The identity that a rule gives, its architecture completed from the boot record."""
     known = hit.version not in ("unknown", "rolling")
     return Identity(
         os_distro=hit.distro,
         os_version=hit.version,
-        os_arch=hit.arch or label_arch(labels) or boot_arch(media),
+        os_arch=hit.arch or boot_arch(media),
         os_variant=hit.variant,
         os_name=f"{hit.title} {hit.version}" if known else hit.title,
         edition=hit.edition,
         live=hit.live,
         identified_by=f"rule:{hit.rule}",
     )
-
-
-def label_arch(labels: Labels) -> str | None:
-    """The architecture that a label mentions, the volume id first."""
-    for text in (labels.volume, labels.set, labels.application):
-        arch = arch_in(text)
-        if arch:
-            return arch
-    return None
 
 
 # El Torito's platform ids (section 2.1): 80x86, PowerPC; 2 is a Mac, 0xEF any machine with UEFI.

@@ -3,8 +3,10 @@ r"""Rules that name a medium by its labels: our own (`data/rules.json`) and thos
 A rule is a JSON object:
 
     name       what `identified_by` shows after "rule:" or "taught:"
-    distro     libosinfo's distribution id, or our own id for a system that libosinfo does not list
-    title      the system's name for people, without its version
+    distro     libosinfo's distribution id, or our own id for a system that libosinfo does not list; "{id}" is the
+               group `id` in lower case
+    ids        optional table: the group `id` in lower case -> the distribution id
+    title      the system's name for people, without its version; "{id}" is the group `id` as the label spells it
     when       lower-case literals; at least one must occur somewhere in the labels. This is what makes thousands of
                images cheap: a pattern is compiled only when its literal was seen
     match      a list of alternatives; each is an object of patterns per label, all of which must match. The labels are
@@ -35,7 +37,7 @@ from pathlib import Path
 from typing import Any
 
 from kimchictl.errors import Invalid
-from kimchictl.media.arches import ARCH_PATTERN, canonical_arch
+from kimchictl.media.arches import ARCH_PATTERN, arch_of, canonical_arch
 from kimchictl.media.records import Media
 
 LABELS = ("volume", "system", "set", "publisher", "preparer", "application")
@@ -68,6 +70,10 @@ class Labels:
         ids = (media.volume_id, media.system_id, media.volume_set_id, media.publisher_id, media.preparer_id)
         ids += (media.application_id,)
         return cls(*ids, joined="\n".join(ids).lower())
+
+    def arch(self) -> str | None:
+        """The architecture that a label mentions, the volume id first."""
+        return arch_of(self.volume, self.set, self.application)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +131,16 @@ class Rule:
         version = _version(rule, groups)
         names = {**groups, **version_parts(version)}
         arch = groups.get("arch", "").lower()
-        arch = rule.get("arches", {}).get(arch) or canonical_arch(arch) or rule.get("arch")
+        arch = rule.get("arches", {}).get(arch) or canonical_arch(arch) or labels.arch() or rule.get("arch")
         edition, live = _edition(rule, labels)
+        called = groups.get("id", "")
+        names["id"] = rule.get("ids", {}).get(called.lower(), called.lower())
+        distro = fill(rule["distro"], names)
         return Hit(
             rule=self.name,
-            distro=rule["distro"],
+            distro=distro,
             version=version,
-            title=rule.get("title", rule["distro"]),
+            title=fill(rule.get("title", distro), {**names, "id": called or distro}),
             arch=arch,
             variant=_variant(rule, version, names),
             edition=edition,
@@ -168,7 +177,7 @@ def version_parts(version: str) -> dict[str, str]:
 
 def _version(rule: Mapping[str, Any], groups: Mapping[str, str]) -> str:
     if "version" in groups:
-        raw = re.sub(r"[_-]", ".", groups["version"])
+        raw = re.sub(r"[_-]", ".", groups["version"].replace("~", ""))
     else:
         raw = ".".join(groups[key] for key in ("major", "minor", "patch") if key in groups)
     if "versions" in rule:
