@@ -5,7 +5,7 @@ from typing import Any
 from kimchictl.catalog.fields import TEMPLATE
 from kimchictl.catalog.kinds import Record
 from kimchictl.catalog.options import Changes, DiskChange
-from kimchictl.catalog.parse import Document, parse, to_document
+from kimchictl.catalog.parse import Document, differences, parse, to_document
 from kimchictl.catalog.records import Template
 from kimchictl.errors import Invalid
 
@@ -23,6 +23,19 @@ def merge(template: Template, changes: Changes, what: str, kind: Record = TEMPLA
     if changes.graphics is not None:
         document["graphics"] = _merge_graphics(document.get("graphics", {}), changes.graphics)
     return parse(document, what, kind)
+
+
+def rebase(old: Document, new: Document, current: Document) -> tuple[Document, list[str]]:
+    """What led from `old` to `new`, done to `current`; and the keys that others changed to something else meanwhile."""
+    result, conflicts = dict(current), []
+    for key, was, wanted in differences(old, new):
+        if current.get(key) != was and current.get(key) != wanted:
+            conflicts.append(key)
+        elif key in new:
+            result[key] = wanted
+        else:
+            result.pop(key, None)
+    return result, conflicts
 
 
 def _merge_disks(disks: list[Document] | None, changes: tuple[DiskChange, ...], what: str) -> list[Document]:

@@ -1,0 +1,165 @@
+"""A template from an image, a known distro, or nothing but options; put into the store in one critical section.
+
+draft_from_source   SOURCE is probed, named, and its system's recommendations filled in
+draft_from_distro   the link, mirrors and checksum of a known distro
+draft_for_netboot   no medium
+keep                look whether the name is free, and store
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from kimchictl.actions.edit_documents import taken_names
+from kimchictl.actions.provenance import made
+from kimchictl.actions.sources import probe_source, split_source
+from kimchictl.catalog.distros import to_template
+from kimchictl.catalog.merge import merge
+from kimchictl.catalog.naming import free_name, system_name
+from kimchictl.catalog.options import Changes
+from kimchictl.catalog.parse import parse, to_document
+from kimchictl.catalog.records import Template
+from kimchictl.catalog.templates import from_image, identity_of, recommend, require_installable, suggested_name
+from kimchictl.errors import Damaged, Exists, Invalid, NotFound
+from kimchictl.media.records import Identity, Image
+from kimchictl.media.settings import settings_for
+
+if TYPE_CHECKING:
+    from kimchictl.store import FileStore, Session
+    from kimchictl.virt.connection import Host
+
+IF_EXISTS = ("fail", "skip", "replace", "suffix")
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A template not stored yet; `named` whether somebody chose its name. `notes` are sentences for a person."""
+
+    template: Template
+    named: bool
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """`template` as it is stored, and what was `done`: created, replaced, or skipped (it was there already)."""
+
+    template: Template
+    done: str
+
+
+def draft_from_source(
+    source: str, name: str | None, changes: Changes, host: Callable[[], "Host"], check: bool = True
+) -> Draft:
+    """The template of the image that `source` names. Without `check` the image is not looked at and may be missing.
+
+    Raises NotFound, Invalid (no image, not bootable, a rule broken), Failed, HostError.
+    """
+    if not check:
+        return _draft_unseen(source, name, changes)
+    try:
+        image = probe_source(source, host)
+    except NotFound as error:
+        if "/" not in source and "://" not in source:
+            raise Invalid(f"{source!r} is neither a file, nor pool:POOL/VOLUME, nor a URL", error.hint) from None
+        raise
+    except Damaged as error:
+        raise Invalid(str(error), "a disk image goes with --image") from None
+    draft = draft_from_image(image, name, changes, "create", cdrom_of(image, source))
+    link = split_source(source)[0] == "path" and os.path.abspath(source) != image.location
+    return replace(draft, notes=(f"{source} leads to {image.location}, which the template names",)) if link else draft
+
+
+def draft_from_image(image: Image, name: str | None, changes: Changes, by: str, cdrom: str | None = None) -> Draft:
+    """The template of an image that was read. Raises Invalid."""
+    require_installable(image)
+    settings = settings_for(_said(identity_of(image), changes), image.boot)
+    title = name if name is not None else _suggested(image, changes)
+    template = from_image(image, settings, title, cdrom or cdrom_of(image), changes, made(by, image))
+    low = template.memory is not None and template.memory < settings.min_memory
+    note = f"memory {template.memory} MiB is below what {template.os_distro} {template.os_version} asks for: "
+    return Draft(template, name is not None, (f"{note}{settings.min_memory} MiB",) if low else ())
+
+
+def cdrom_of(image: Image, source: str = "") -> str:
+    """What a template calls an image: a volume by its pool, so that it is found on the host; else its location."""
+    if image.source == "pool" and image.pool and image.volume:
+        return f"pool:{image.pool}/{image.volume}"
+    return source if "://" in source else image.location
+
+
+def _said(identity: Identity, changes: Changes) -> Identity:
+    """`identity`, as far as options do not know better."""
+    said = {key: changes.values[key] for key in ("os_distro", "os_version", "os_arch") if changes.values.get(key)}
+    if "os_distro" in said:
+        identity = replace(identity, os_variant=None, edition=None)
+    return replace(identity, **said)
+
+
+def _suggested(image: Image, changes: Changes) -> str:
+    identity = identity_of(image)
+    said = _said(identity, changes)
+    return suggested_name(image) if said == identity else system_name(said, image.volume_id or "", image.location)
+
+
+def _draft_unseen(source: str, name: str | None, changes: Changes) -> Draft:
+    kind, _ = split_source(source)
+    cdrom = os.path.abspath(source) if kind == "path" else source
+    identity = _said(Identity(), changes)
+    title = name if name is not None else system_name(identity, "", cdrom)
+    bare = merge(Template(title, cdrom=cdrom), changes, f"template {title!r}")
+    return Draft(recommend(bare, settings_for(identity), made("create")), name is not None)
+
+
+def draft_from_distro(distro: Template, name: str | None, changes: Changes) -> Draft:
+    """The template of a known distro: its own settings first, then those of its system. Raises Invalid."""
+    identity = _said(Identity(distro.os_distro, distro.os_version, distro.os_arch), changes)
+    title = name if name is not None else system_name(identity, distro.name, distro.cdrom or "")
+    template = to_template(distro, title, changes, made("distro"))
+    return Draft(recommend(template, settings_for(identity), made("distro")), name is not None)
+
+
+def draft_for_netboot(name: str | None, changes: Changes) -> Draft:
+    """A template without a medium: the guest boots from the network. Raises Invalid."""
+    identity = _said(Identity(), changes)
+    title = name if name is not None else "netboot" if identity == Identity() else system_name(identity, "", "")
+    bare = merge(Template(title), changes, f"template {title!r}")
+    return Draft(recommend(bare, settings_for(identity), made("create")), name is not None)
+
+
+def keep(store: "FileStore", draft: Draft, if_exists: str | None = None) -> Kept:
+    """Store a draft. A name that is taken: `if_exists`, by default fail where it was chosen and suffix where it was not.
+
+    Raises Exists, Damaged, Invalid, Locked, Failed.
+    """
+    rule = if_exists or ("fail" if draft.named else "suffix")
+    with store.session() as session:
+        return keep_in(session, draft.template, rule)
+
+
+def keep_in(session: "Session", template: Template, rule: str) -> Kept:
+    """`keep` in a session that is open; `rule` is one of IF_EXISTS."""
+    name, taken = template.name, taken_names(session)
+    if rule == "suffix":
+        name = free_name(name, taken)
+    there = session.find(name)
+    if there is not None and rule == "skip":
+        return Kept(parse(there.data, f"template {name!r}"), "skipped")
+    if there is not None and rule != "replace":
+        raise Exists(f"template {name!r} already exists", "choose another name, or --if-exists skip, replace or suffix")
+    template = replace(template, name=name)
+    session.put(name, to_document(template))
+    return Kept(template, "replaced" if there is not None else "created")
+
+
+def preview(store: "FileStore", draft: Draft, if_exists: str | None = None) -> Kept:
+    """What `keep` would do now, without doing it and without the lock."""
+    listing = store.read()
+    rule = if_exists or ("fail" if draft.named else "suffix")
+    taken: dict[str, Any] = {**listing.documents}
+    name = free_name(draft.template.name, taken) if rule == "suffix" else draft.template.name
+    if name in taken and rule == "fail":
+        raise Exists(f"template {name!r} already exists", "choose another name, or --if-exists skip, replace or suffix")
+    done = "created" if name not in taken else "skipped" if rule == "skip" else "replaced"
+    return Kept(replace(draft.template, name=name), done)
