@@ -228,6 +228,11 @@ def test_an_image_that_is_udf_alone_is_named_by_its_logical_volume() -> None:
     assert (media.volume_size, media.error, media.bootable) == (300 * SECTOR, None, False)
 
 
+def test_a_boot_descriptor_before_the_recognition_of_udf_hides_nothing() -> None:
+    sectors = {**udf_sectors("BOOT2"), 17: structure(b"BOOT2"), 18: structure(b"NSR03"), 19: structure(b"TEA01")}
+    assert read_media(InMemory(sectors)).volume_id == "BOOT2"
+
+
 def test_the_anchor_at_the_end_of_a_udf_image_does() -> None:
     sectors = udf_sectors("LAST")
     sectors[299] = sectors.pop(256)
