@@ -39,7 +39,7 @@ def places(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
     """No test reads or writes what belongs to the user who runs it."""
     for name in [name for name in os.environ if name.startswith(("KIMCHI", "LIBVIRT", "VIRSH"))]:
         monkeypatch.delenv(name)
-    for name in ("NO_COLOR", "FORCE_COLOR", "VISUAL", "EDITOR"):
+    for name in ("NO_COLOR", "FORCE_COLOR", "TERM", "COLUMNS", "LINES", "VISUAL", "EDITOR"):
         monkeypatch.delenv(name, raising=False)
     own = tmp_path_factory.mktemp("places")
     for what in ("CONFIG", "STATE", "CACHE"):
