@@ -50,7 +50,7 @@ class FileStore:
         return self.layers[-1]
 
     def read(self) -> Listing:
-        """All documents as they are at one moment; waits for no lock holder. Raises Locked if they never stand still."""
+        """All documents as they are at one moment; waits for no lock holder. Raises Locked if none comes."""
         deadline = time.monotonic() + self.lock_timeout
         tries = 0
         while True:
@@ -77,8 +77,8 @@ class FileStore:
     def session(self) -> Iterator[Session]:
         """The critical section: nobody else writes this kind until the block is left.
 
-        A change is on the disk when its call returns. Never wait here for an editor, the network or libvirt. Raises Locked after the timeout, and Failed when the
-        directory cannot be written.
+        A change is on the disk when its call returns. Never wait here for an editor, the network or libvirt. Raises
+        Locked after the timeout, and Failed when the directory cannot be written.
         """
         own = self.own
         make_directory(own.path)

@@ -183,7 +183,7 @@ def encode(value: Any) -> bytes:
     except RecursionError as error:
         raise Unfit(f"is nested more than {DEEPEST} levels deep") from error
     except ValueError as error:
-        raise Unfit("has a number that is not finite") from error
+        raise Unfit("has a number that cannot be written") from error
     decode(raw)
     return raw
 
