@@ -1,0 +1,145 @@
+"""One direction of imports, one home for every heavy library, and what a small command may load."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import kimchictl
+
+PACKAGE = Path(kimchictl.__file__).parent
+
+# A module imports only from its left.
+ORDER = [
+    *("errors", "units", "query", "progress", "config", "files", "locks", "store", "media", "catalog"),
+    *("virt", "actions", "render", "app", "commands", "cli", "__main__"),
+]
+
+# Who may import what, and from where on a module may not load it at its top.
+HOMES = {
+    "libvirt": {"kimchictl.virt"},
+    "rich": {"kimchictl.render"},
+    "pycdlib": {"kimchictl.media"},
+    "click": {"kimchictl.app", "kimchictl.commands", "kimchictl.cli"},
+}
+
+
+def modules() -> dict[str, Path]:
+    """Every module of the package by its dotted name."""
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = ("kimchictl", *path.relative_to(PACKAGE).with_suffix("").parts)
+        found[".".join(part for part in parts if part != "__init__")] = path
+    return found
+
+
+MODULES = modules()
+
+
+def imports(path: Path) -> Iterator[tuple[str, bool]]:
+    """The modules that a file imports, and whether it does at its top level (not only when it is type-checked)."""
+    tree = ast.parse(path.read_bytes())
+    top = {id(node) for statement in tree.body for node in _outside_functions(statement)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, id(node) in top) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module, id(node) in top
+            if node.module == "kimchictl":
+                yield from ((f"kimchictl.{alias.name}", id(node) in top) for alias in node.names)
+
+
+def _outside_functions(node: ast.AST) -> Iterator[ast.AST]:
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        return
+    if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+        return
+    yield node
+    for child in ast.iter_child_nodes(node):
+        yield from _outside_functions(child)
+
+
+def layer(module: str) -> int:
+    """Where a module of ours stands in the order; the package itself, which holds the version alone, is before all."""
+    parts = module.split(".")
+    return ORDER.index(parts[1]) if len(parts) > 1 and f"kimchictl.{parts[1]}" in MODULES else -1
+
+
+def test_every_module_has_its_place_in_the_order():
+    assert {name.split(".")[1] for name in MODULES if "." in name} <= {*ORDER, "data"}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_module_imports_only_from_its_left(name):
+    ours = [imported for imported, _top in imports(MODULES[name]) if imported.split(".")[0] == "kimchictl"]
+    assert [imported for imported in ours if layer(imported) > layer(name)] == []
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_heavy_library_has_one_home(name):
+    for imported, top in imports(MODULES[name]):
+        library = imported.split(".")[0]
+        if library in HOMES:
+            assert ".".join(name.split(".")[:2]) in HOMES[library], f"{name} imports {imported}"
+            assert not (top and library != "click"), f"{name} imports {imported} outside of a function"
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name.split(".")[1:2] in (["media"], ["catalog"])])
+def test_reading_images_and_keeping_documents_never_prints(name):
+    called = [node.func for node in ast.walk(ast.parse(MODULES[name].read_bytes())) if isinstance(node, ast.Call)]
+    assert not any(isinstance(function, ast.Name) and function.id == "print" for function in called)
+
+
+HEAVY = ("libvirt", "rich", "pycdlib", "urllib.request", "http.client", "importlib.metadata", "xml.etree.ElementTree")
+
+
+def loaded_by(*argv: str, **environment: str) -> set[str]:
+    """The modules that a command line has loaded when it ends."""
+    program = "import sys; from kimchictl.__main__ import main; sys.argv[1:] = {!r}\n"
+    program += "try: main()\nexcept SystemExit: pass\nprint(*sys.modules, file=sys.stderr)"
+    done = subprocess.run(
+        [sys.executable, "-c", program.format(list(argv))],
+        capture_output=True,
+        text=True,
+        env={"PATH": "/usr/bin:/bin", **environment},
+        check=True,
+    )
+    return set(done.stderr.splitlines()[-1].split())
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> dict[str, str]:
+    """Places of kimchictl's own with nothing in them."""
+    return {f"KIMCHI_{what}_DIR": str(tmp_path / what) for what in ("CONFIG", "STATE", "CACHE")}
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["--help"],
+        ["iso", "--help"],
+        ["template", "list", "-o", "json"],
+        ["template", "list"],
+        ["iso", "list", "-o", "json"],
+    ],
+    ids=" ".join,
+)
+def test_a_command_that_needs_no_heavy_library_loads_none(argv, elsewhere):
+    loaded = loaded_by(*argv, **elsewhere)
+    allowed = {"rich"} if argv == ["template", "list"] else set()
+    assert [name for name in HEAVY if name in loaded and name not in allowed] == []
+
+
+def test_completion_loads_no_heavy_library(elsewhere):
+    asked = {"COMP_WORDS": "kimchictl template show ", "COMP_CWORD": "3", "_KIMCHICTL_COMPLETE": "bash_complete"}
+    assert [name for name in HEAVY if name in loaded_by(**asked, **elsewhere)] == []
+
+
+def test_the_version_is_told_without_click():
+    loaded = loaded_by("--version")
+    assert "click" not in loaded and "kimchictl.cli" not in loaded
