@@ -127,6 +127,16 @@ class App:
             )
         return str(host["uri"])
 
+    @property
+    def remote_host(self) -> str | None:
+        """The host's URI where it is not this machine, else None: as `Image.host` has it."""
+        uri = self.host_uri
+        if uri is None:
+            return None
+        from kimchictl.virt.connection import is_local
+
+        return None if is_local(uri) else uri
+
     # -- what is said and asked
 
     @property

@@ -74,10 +74,9 @@ def main(argv: list[str] | None = None) -> int:
         return _interrupted(143)
     except BrokenPipeError:
         return _closed()
-    except (OSError, UnicodeError, RecursionError, MemoryError) as error:
-        return _fail(
-            app, Failed(f"unexpected {type(error).__name__}: {error}", "run it again with --debug for the details")
-        )
+    except Exception as error:
+        hint = "this is a mistake in kimchictl; --debug shows where"
+        return _fail(app, Failed(f"unexpected {type(error).__name__}: {error}", hint))
 
 
 def _complete(app: App) -> int:

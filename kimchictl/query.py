@@ -20,10 +20,18 @@ _ORDERED: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
+_SCALARS = (str, int, float, bool, type(None))
+_names: dict[type, tuple[str, ...]] = {}  # of the fields of each record class seen: dataclasses.fields is slow
+
+
 def plain(value: Any) -> Any:
     """A record (dataclass) as a dict, tuples as lists, all the way down; anything else as it is."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    kind = type(value)
+    if kind in _SCALARS:
+        return value
+    if kind in _names or dataclasses.is_dataclass(kind):
+        names = _names.get(kind) or _names.setdefault(kind, tuple(field.name for field in dataclasses.fields(kind)))
+        return {name: plain(getattr(value, name)) for name in names}
     if isinstance(value, dict):
         return {key: plain(content) for key, content in value.items()}
     if isinstance(value, list | tuple):

@@ -7,10 +7,12 @@ With a host that is not this machine a plain path names a file there: it is look
 """
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from kimchictl.config import Config
 from kimchictl.errors import Invalid, NotFound
 from kimchictl.media.probe import probe, probe_path
 from kimchictl.media.records import Image
@@ -23,11 +25,12 @@ SCHEMES = ("http", "https", "ftp", "ftps")
 
 
 def split_source(text: str) -> tuple[str, str]:
-    """("url", URL), ("pool", "POOL/VOLUME") or ("path", PATH). Raises Invalid naming an unknown scheme or a bad form."""
+    """("url", URL), ("pool", "POOL/VOLUME") or ("path", PATH). Raises Invalid for any other form."""
     scheme, mark, _rest = text.partition("://")
     if mark and scheme.isalnum():
         if scheme.lower() not in SCHEMES:
-            raise Invalid(f"{text!r}: the scheme {scheme!r} is not one of {', '.join(SCHEMES)}")
+            shown = re.sub(r"(?<=://)[^/?#]*@", "***@", text)
+            raise Invalid(f"{shown!r}: the scheme {scheme!r} is not one of {', '.join(SCHEMES)}")
         return "url", text
     if text.startswith("pool:"):
         pool, _, volume = text[5:].partition("/")
@@ -39,8 +42,10 @@ def split_source(text: str) -> tuple[str, str]:
     return "path", text
 
 
-def probe_source(text: str, host: Callable[[], "Host"]) -> Image:
+def probe_source(text: str, host: Callable[[], "Host"], config: Config, ca_file: str | None = None) -> Image:
     """The image that `text` names; `host` opens the connection and is called only for a volume.
+
+    A URL is asked as `config` says, and `ca_file` names certificates to trust besides the system's.
 
     Raises NotFound, Invalid, Failed, Damaged, HostError.
     """
@@ -49,9 +54,9 @@ def probe_source(text: str, host: Callable[[], "Host"]) -> Image:
         return _probe_local(rest)
     if kind == "pool":
         return _probe_volume(rest, host())
-    from kimchictl.media.remote import open_url
+    from kimchictl.media.remote import net_settings, open_url
 
-    with open_url(rest) as source:
+    with open_url(rest, net_settings(config, ca_file)) as source:
         return probe(source)
 
 

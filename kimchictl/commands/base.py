@@ -7,6 +7,8 @@ decorators list_options, names_argument, yes_option...
 """
 
 import importlib
+import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -198,6 +200,12 @@ def filter_option(**settings: Any) -> Callable[[Callable[..., Any]], Callable[..
     return click.option("--filter", "filter", metavar="F", multiple=True, help=text, **settings)
 
 
+def ca_file_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """--ca-file: an authority of one's own for https and ftps."""
+    text = "Certificates to trust besides the system's (net.ca_file)."
+    return click.option("--ca-file", metavar="FILE", type=click.Path(dir_okay=False), help=text)(function)
+
+
 def yes_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """--yes: consent, given beforehand."""
     return click.option("--yes", "-y", is_flag=True, help="Do not ask.")(function)
@@ -240,8 +248,8 @@ def expand_names(ctx: click.Context, param: click.Parameter, value: tuple[str, .
     """`value` with a lone "-" replaced by the lines of standard input, each name once."""
     if value == ("-",):
         ctx.meta["kimchictl.stdin"] = True
-        lines = click.get_text_stream("stdin", errors="surrogateescape").read(1 << 24).splitlines()
-        value = tuple(line for line in lines if line)
+        lines = os.fsdecode(sys.stdin.buffer.read(1 << 24)).split("\n") if sys.stdin else []
+        value = tuple(line.removesuffix("\r") for line in lines if line.strip())
     return tuple(dict.fromkeys(value))
 
 

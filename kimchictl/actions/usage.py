@@ -1,0 +1,34 @@
+"""Which templates name an image."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from kimchictl.media.records import Image
+from kimchictl.store import FileStore
+
+
+def used_by_templates(images: Iterable[Image], templates: FileStore) -> list[Image]:
+    """`images` with `used_by` filled in: by location, by pool and volume, or as a disk's base."""
+    users = template_users(templates)
+    if not users:
+        return list(images)
+    return [_with_users(image, users) for image in images]
+
+
+def template_users(templates: FileStore) -> dict[str, list[str]]:
+    """The names of the templates that name each image, by what they name it with, sorted."""
+    users: dict[str, list[str]] = {}
+    for name, document in sorted(templates.read().documents.items()):
+        disks = document.data.get("disks")
+        bases = [disk.get("base") for disk in disks if isinstance(disk, dict)] if isinstance(disks, list) else []
+        for named in {document.data.get("cdrom", document.data.get("path")), *bases}:
+            if isinstance(named, str):
+                users.setdefault(named, []).append(name)
+    return users
+
+
+def _with_users(image: Image, users: dict[str, list[str]]) -> Image:
+    names = users.get(image.location, [])
+    if image.pool is not None:
+        names = sorted({*names, *users.get(f"pool:{image.pool}/{image.volume}", [])})
+    return replace(image, used_by=tuple(names)) if names else image

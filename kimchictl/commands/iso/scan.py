@@ -1,0 +1,141 @@
+"""`kimchictl iso scan`."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from kimchictl.app import App, exit_status
+from kimchictl.commands.base import Command, complete, list_options, pass_app
+from kimchictl.commands.iso.views import CHANGES, IMAGES
+from kimchictl.errors import UsageError
+
+if TYPE_CHECKING:
+    from kimchictl.actions.scan import ScanOptions, ScanResult
+
+CHANGES_FOUND = 10
+
+
+@click.command(cls=Command)
+@click.argument("paths", metavar="[PATH]...", nargs=-1, type=click.Path())
+@click.option("--deep", is_flag=True, help="Directory trees below PATH, or those of scan.paths; needs no libvirt.")
+@click.option("--pool", "pools", metavar="NAME", multiple=True, shell_complete=complete("pool"), help="Only this pool.")
+@click.option("--exclude", metavar="GLOB", multiple=True, help="Leave out names or paths like this.")
+@click.option("--cross-filesystems", is_flag=True, help="Enter other file systems.")
+@click.option("--follow-symlinks", is_flag=True, help="Follow symbolic links to directories.")
+@click.option("--full", is_flag=True, help="Read everything anew, whatever is remembered.")
+@click.option("--strict", is_flag=True, help="Exit 7 when anything inside could not be read.")
+@click.option("--changed", is_flag=True, help="Only what changed since the last --changed.")
+@click.option("--create-templates", is_flag=True, help="Make a template of each bootable image first seen now.")
+@click.option("--all", "everything", is_flag=True, help="Images that cannot boot, too.")
+@click.option("--all-files", is_flag=True, help="Look into all files, not only *.iso and *.img.")
+@click.option("--detailed-exitcode", is_flag=True, help="Exit 10 when something changed.")
+@list_options
+@pass_app
+def scan(
+    app: App,
+    paths: tuple[str, ...],
+    deep: bool,
+    pools: tuple[str, ...],
+    strict: bool,
+    changed: bool,
+    create_templates: bool,
+    everything: bool,
+    detailed_exitcode: bool,
+    **look: bool | tuple[str, ...],
+) -> int:
+    """Find images in storage pools, or in directory trees.
+
+    Without --deep: the ISO volumes of the active storage pools of the host that -c names.
+
+    \b
+    Examples:
+      kimchictl iso scan --deep /srv/iso /home
+      kimchictl iso scan --deep --changed --detailed-exitcode -q     from cron; the trees of scan.paths
+      kimchictl iso scan --pool default -o json
+
+    Exit status: 0 done; 2 no PATH and no scan.paths; 3 PATH not found; 5 no host; 7 some failed, or, with
+    --strict, something inside could not be read; 10 something changed, with --detailed-exitcode.
+    """
+    from kimchictl.actions.scan import ScanOptions
+
+    options = ScanOptions(changed=changed, create_templates=create_templates, **_look(app, look))
+    result = _deep(app, paths, pools, options) if deep else _shallow(app, paths, pools, options)
+    for error in result.failures:
+        app.report(error)
+    _tell(app, result)
+    created_failures = _create_templates(app, result) if create_templates else 0
+    _emit(app, result, changed, everything)
+    attempts = len(result.places) + len(result.failures)
+    failed = exit_status(attempts, [error.exit_status for error in result.failures])
+    if failed or created_failures or (strict and result.problems):
+        return failed or 7
+    return CHANGES_FOUND if detailed_exitcode and result.changes else 0
+
+
+def _look(app: App, given: dict[str, bool | tuple[str, ...]]) -> dict[str, bool | tuple[str, ...]]:
+    """How to look: the options, over or beside what is configured."""
+    look = dict(given)
+    look["exclude"] = (*app.config["scan.exclude"], *given["exclude"])  # type: ignore[misc]
+    for name in ("cross_filesystems", "follow_symlinks"):
+        look[name] = given[name] or app.config[f"scan.{name}"]
+    return look
+
+
+def _deep(app: App, paths: tuple[str, ...], pools: tuple[str, ...], options: "ScanOptions") -> "ScanResult":
+    from kimchictl.actions.scan import deep_scan
+
+    if pools:
+        raise UsageError("--pool does not go with --deep")
+    places = paths or app.config["scan.paths"]
+    if not places:
+        raise UsageError("a deep scan needs a PATH", "name one, or set scan.paths in the configuration")
+    return deep_scan(places, options, app.index, app.progress)
+
+
+def _shallow(app: App, paths: tuple[str, ...], pools: tuple[str, ...], options: "ScanOptions") -> "ScanResult":
+    if paths:
+        raise UsageError(f"a PATH, like {paths[0]!r}, goes with --deep", "without it, storage pools are scanned")
+    from kimchictl.actions.scan import shallow_scan
+
+    return shallow_scan(app.host, pools, options, app.index, app.progress)
+
+
+def _tell(app: App, result: "ScanResult") -> None:
+    for note in result.notes:
+        app.note(note)
+    for problem in result.problems:
+        app.note(f"{problem.path}: {problem.reason}")
+    if result.problems:
+        app.note(f"{len(result.problems)} could not be read")
+
+
+def _create_templates(app: App, result: "ScanResult") -> int:
+    """Make templates of what was first seen; how many could not be made."""
+    from kimchictl.actions.from_scan import declined_store, templates_for_images
+
+    if not result.first_seen:
+        return 0
+    declined = declined_store(app.places.own_state, app.config["lock_timeout"])
+    outcome = templates_for_images(app.templates, declined, result.first_seen, patient=True)
+    for kept in outcome.kept:
+        app.note(f"template {kept.template.name!r} made of {kept.template.cdrom}")
+    for error in outcome.failures:
+        app.report(error)
+    return len(outcome.failures)
+
+
+def _emit(app: App, result: "ScanResult", changed: bool, everything: bool) -> None:
+    from kimchictl.actions.usage import used_by_templates
+    from kimchictl.query import plain
+
+    if changed:
+        images = used_by_templates([change.image for change in result.changes], app.templates)
+        kinds = {change.image.location: change.change for change in result.changes}
+        for image in images:
+            if kinds[image.location] == "removed" and image.used_by:
+                app.note(f"{image.location} is gone; it is still named by template {', '.join(image.used_by)}")
+        if images or app.format == "json":
+            app.emit_list([{"change": kinds[image.location], **plain(image)} for image in images], CHANGES)
+    elif not app.options.quiet:
+        found = [image for image in result.images if everything or image.bootable or image.error]
+        app.emit_list(used_by_templates(found, app.templates), IMAGES)
