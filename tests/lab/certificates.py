@@ -1,0 +1,98 @@
+"""Certificates for tests: an authority that nobody trusts, and servers that it signed. The keys guard nothing.
+
+AUTHORITY           to be given to who shall trust it
+GOOD                localhost, 127.0.0.1 and ::1, for a hundred years
+EXPIRED, OTHER      the same, valid in January 2020; another host's name
+"""
+
+import ssl
+from pathlib import Path
+
+AUTHORITY = """\
+-----BEGIN CERTIFICATE-----
+MIIBrDCCAVOgAwIBAgIUCJFVDeVvZzJTyl2oE9PRrVzU69YwCgYIKoZIzj0EAwIw
+IzEhMB8GA1UEAwwYa2ltY2hpY3RsIHRlc3QgYXV0aG9yaXR5MCAXDTI2MTEyMjEz
+MTkxM1oYDzIxMjYxMDI5MTMxOTEzWjAjMSEwHwYDVQQDDBhraW1jaGljdGwgdGVz
+dCBhdXRob3JpdHkwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAAQtmdYvnT8oOjkS
+eivStzrPSRsXPtgKzd7Zj6pU4vZg4U3imu3xoz0mKUGUd7JEOYC3MFCTlzUNdoya
+eTNuffsjo2MwYTAdBgNVHQ4EFgQURvO/kJ0T+2c3oekExxwt0376LPowHwYDVR0j
+BBgwFoAURvO/kJ0T+2c3oekExxwt0376LPowDwYDVR0TAQH/BAUwAwEB/zAOBgNV
+HQ8BAf8EBAMCAQYwCgYIKoZIzj0EAwIDRwAwRAIgSWWhRYnr1TGTeRR2E9nexjhH
+U1pdk/B1THYSNxLOLH4CIAmLLnZuqUVfq1ZkehZ5W9VqizHJ3E7/0m9r7Qxa0x58
+-----END CERTIFICATE-----
+"""
+
+GOOD = """\
+-----BEGIN EC PRIVATE KEY-----
+MHcCAQEEIPLc+NmAVB2AS57m/GEIFqgI5oL+WMPAv8ph8vFUdeThoAoGCCqGSM49
+AwEHoUQDQgAErWNv/cVfG9Iv4R1ncZb02Y7bVyM6rFO0UmOgm9HXa+C1y/X/04Z2
+osdgrzj+V+9PXK5+m+NVyQnVNZ2hGe7jsQ==
+-----END EC PRIVATE KEY-----
+-----BEGIN CERTIFICATE-----
+MIIByTCCAW6gAwIBAgIUbyqw2966p6l91DZRxGpY/ibIHNMwCgYIKoZIzj0EAwIw
+IzEhMB8GA1UEAwwYa2ltY2hpY3RsIHRlc3QgYXV0aG9yaXR5MCAXDTI2MTEyMjEz
+MTkxM1oYDzIxMjYxMDI5MTMxOTEzWjAPMQ0wCwYDVQQDDARnb29kMFkwEwYHKoZI
+zj0CAQYIKoZIzj0DAQcDQgAErWNv/cVfG9Iv4R1ncZb02Y7bVyM6rFO0UmOgm9HX
+a+C1y/X/04Z2osdgrzj+V+9PXK5+m+NVyQnVNZ2hGe7jsaOBkTCBjjAJBgNVHRME
+AjAAMCwGA1UdEQQlMCOCCWxvY2FsaG9zdIcEfwAAAYcQAAAAAAAAAAAAAAAAAAAA
+ATATBgNVHSUEDDAKBggrBgEFBQcDATAfBgNVHSMEGDAWgBRG87+QnRP7Zzeh6QTH
+HC3Tfvos+jAdBgNVHQ4EFgQUFJnrJL/lBY+iRNioQ7KEn4S57J8wCgYIKoZIzj0E
+AwIDSQAwRgIhANpUCjO1AUneCzlXHN2dWJDSyTfKjtg2Ji21nMdUbjtGAiEAmnjF
+BFA4npv3jCtrIZrMZQ6S5gBEIfe9H2KmOzPlk5c=
+-----END CERTIFICATE-----
+"""
+
+EXPIRED = """\
+-----BEGIN EC PRIVATE KEY-----
+MHcCAQEEII9Up7eY3zeiQb7m0frsDoLqo9shho7wF/qCq1Gp7aiFoAoGCCqGSM49
+AwEHoUQDQgAESIp5oYvircCNmEPtSoBxUQGWyYMsjxbrIRTPNKTnEnCo2br2f8dv
+RRtfTGi8SDBq4xGOCQXo+M2bY2Bgf+4Bqg==
+-----END EC PRIVATE KEY-----
+-----BEGIN CERTIFICATE-----
+MIIBoTCCAUigAwIBAgIBATAKBggqhkjOPQQDAjAjMSEwHwYDVQQDDBhraW1jaGlj
+dGwgdGVzdCBhdXRob3JpdHkwHhcNMjAwMTAxMDAwMDAwWhcNMjAwMjAxMDAwMDAw
+WjASMRAwDgYDVQQDDAdleHBpcmVkMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE
+SIp5oYvircCNmEPtSoBxUQGWyYMsjxbrIRTPNKTnEnCo2br2f8dvRRtfTGi8SDBq
+4xGOCQXo+M2bY2Bgf+4BqqN+MHwwCQYDVR0TBAIwADAaBgNVHREEEzARgglsb2Nh
+bGhvc3SHBH8AAAEwEwYDVR0lBAwwCgYIKwYBBQUHAwEwHwYDVR0jBBgwFoAURvO/
+kJ0T+2c3oekExxwt0376LPowHQYDVR0OBBYEFHKUUpkmnU3y91VvnMsLf4G7I6B7
+MAoGCCqGSM49BAMCA0cAMEQCICaX3yKSK2C8TJwd/5dSeaEDxd+yHeYQfD5SYMj4
+1eKGAiAY/OrmDgTzHQHKkTiFGbUoaOCCPp/L80xLBP5kEuBnpQ==
+-----END CERTIFICATE-----
+"""
+
+OTHER = """\
+-----BEGIN EC PRIVATE KEY-----
+MHcCAQEEIJYkJhVsVa3HNzMW920gjuaCzNP4SvguIQyPTd4KWwnSoAoGCCqGSM49
+AwEHoUQDQgAEJ+maHew/h9x47KgytWr5dNouqcnKeSGX45ID6ywOe0ESEM7hIR6a
+F+FWIDD1h4Urh7oJoBhISE7I3ImYgUvTzg==
+-----END EC PRIVATE KEY-----
+-----BEGIN CERTIFICATE-----
+MIIBsjCCAVmgAwIBAgIUKR/8N3YFBhYswYzKUBvv+fwAFnYwCgYIKoZIzj0EAwIw
+IzEhMB8GA1UEAwwYa2ltY2hpY3RsIHRlc3QgYXV0aG9yaXR5MCAXDTI2MTEyMjEz
+MTkxM1oYDzIxMjYxMDI5MTMxOTEzWjAQMQ4wDAYDVQQDDAVvdGhlcjBZMBMGByqG
+SM49AgEGCCqGSM49AwEHA0IABCfpmh3sP4fceOyoMrVq+XTaLqnJynkhl+OSA+ss
+DntBEhDO4SEemhfhViAw9YeFK4e6CaAYSEhOyNyJmIFL086jfDB6MAkGA1UdEwQC
+MAAwGAYDVR0RBBEwD4INb3RoZXIuZXhhbXBsZTATBgNVHSUEDDAKBggrBgEFBQcD
+ATAfBgNVHSMEGDAWgBRG87+QnRP7Zzeh6QTHHC3Tfvos+jAdBgNVHQ4EFgQUTJp0
+kELsQW5X0sWRXYPGq7vtWu8wCgYIKoZIzj0EAwIDRwAwRAIgLj9fwhHdYvO4VsJi
+7e+rmRV/WNoqDoEWammn9TbqkTUCIBHFgehFpbVJB3B9fy0JI3NneQb8S6gnDEfv
+BYVThkbE
+-----END CERTIFICATE-----
+"""
+
+
+def write_authority(directory: Path) -> str:
+    """The path of a file in `directory` with the authority's certificate."""
+    path = directory / "authority.pem"
+    path.write_text(AUTHORITY)
+    return str(path)
+
+
+def server_context(directory: Path, certificate: str = GOOD) -> ssl.SSLContext:
+    """What a server shows; the key passes through a file in `directory`."""
+    path = directory / "server.pem"
+    path.write_text(certificate)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    return context
