@@ -12,22 +12,25 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from kimchictl.actions.edit_documents import taken_names
-from kimchictl.actions.provenance import made
-from kimchictl.actions.sources import probe_source, split_source
+from kimchictl.actions.editor import edit_document
+from kimchictl.actions.provenance import image_of, made
+from kimchictl.actions.sources import split_source
 from kimchictl.catalog.distros import to_template
 from kimchictl.catalog.merge import merge
 from kimchictl.catalog.naming import free_name, system_name
 from kimchictl.catalog.options import Changes
-from kimchictl.catalog.parse import parse, to_document
+from kimchictl.catalog.parse import parse, refuse_new_keys, to_document
 from kimchictl.catalog.records import Template
 from kimchictl.catalog.templates import from_image, identity_of, recommend, require_installable, suggested_name
-from kimchictl.errors import Damaged, Exists, Invalid, NotFound
+from kimchictl.errors import Damaged, Exists, Failed, Invalid, NotFound
 from kimchictl.media.records import Identity, Image
 from kimchictl.media.settings import settings_for
 
 if TYPE_CHECKING:
     from kimchictl.store import FileStore, Session
-    from kimchictl.virt.connection import Host
+
+Prober = Callable[[str], Image]
+"""Reads the image that a SOURCE names."""
 
 IF_EXISTS = ("fail", "skip", "replace", "suffix")
 
@@ -49,9 +52,7 @@ class Kept:
     done: str
 
 
-def draft_from_source(
-    source: str, name: str | None, changes: Changes, host: Callable[[], "Host"], check: bool = True
-) -> Draft:
+def draft_from_source(source: str, name: str | None, changes: Changes, probe: Prober, check: bool = True) -> Draft:
     """The template of the image that `source` names. Without `check` the image is not looked at and may be missing.
 
     Raises NotFound, Invalid (no image, not bootable, a rule broken), Failed, HostError.
@@ -59,13 +60,13 @@ def draft_from_source(
     if not check:
         return _draft_unseen(source, name, changes)
     try:
-        image = probe_source(source, host)
+        image = probe(source)
     except NotFound as error:
         if "/" not in source and "://" not in source:
             raise Invalid(f"{source!r} is neither a file, nor pool:POOL/VOLUME, nor a URL", error.hint) from None
         raise
     except Damaged as error:
-        raise Invalid(str(error), "a disk image goes with --image") from None
+        raise Invalid(str(error), error.hint) from None
     draft = draft_from_image(image, name, changes, "create", cdrom_of(image, source))
     link = split_source(source)[0] == "path" and os.path.abspath(source) != image.location
     return replace(draft, notes=(f"{source} leads to {image.location}, which the template names",)) if link else draft
@@ -129,7 +130,7 @@ def draft_for_netboot(name: str | None, changes: Changes) -> Draft:
 
 
 def keep(store: "FileStore", draft: Draft, if_exists: str | None = None) -> Kept:
-    """Store a draft. A name that is taken: `if_exists`, by default fail where it was chosen and suffix where it was not.
+    """Store a draft. For a name that is taken `if_exists` counts; by default fail where it was chosen, else suffix.
 
     Raises Exists, Damaged, Invalid, Locked, Failed.
     """
@@ -163,3 +164,35 @@ def preview(store: "FileStore", draft: Draft, if_exists: str | None = None) -> K
         raise Exists(f"template {name!r} already exists", "choose another name, or --if-exists skip, replace or suffix")
     done = "created" if name not in taken else "skipped" if rule == "skip" else "replaced"
     return Kept(replace(draft.template, name=name), done)
+
+
+def edit_draft(draft: Draft, note: Callable[[str], None]) -> Draft:
+    """The draft as the user leaves it in the editor; as it was where the editor fails or nothing is changed.
+
+    Raises Invalid for what breaks a rule, without a terminal to open it again on.
+    """
+    document = to_document(draft.template)
+    what = f"template {draft.template.name!r}"
+
+    def accept(data: Any) -> Template:
+        refuse_new_keys(data, document, what)
+        return parse(data, what)
+
+    try:
+        edited = edit_document(document, what, accept)
+    except Failed as error:
+        note(f"{error}: stored as it was")
+        return draft
+    if edited is None:
+        return draft
+    return replace(draft, template=edited, named=draft.named or edited.name != draft.template.name)
+
+
+def retarget(changes: Changes, source: str, probe: Prober, check: bool, was: dict[str, Any] | None) -> Changes:
+    """`changes` with the image that `source` names as the new medium; `was` is the template's provenance.
+
+    Raises what `draft_from_source` does.
+    """
+    draft = draft_from_source(source, "x", Changes(), probe, check)
+    provenance = {**(was or {}), "image": image_of(draft.template.made)}
+    return replace(changes, values={**changes.values, "cdrom": draft.template.cdrom, "made": provenance})

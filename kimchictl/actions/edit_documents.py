@@ -115,7 +115,7 @@ def taken_names(session: Session) -> set[str]:
 
 
 def delete_document(
-    store: FileStore, name: str, on_delete: Callable[[dict[str, Any]], None] = lambda _data: None
+    store: FileStore, name: str, on_delete: Callable[[dict[str, Any]], object] = bool
 ) -> Document | None:
     """Remove the document from one's own layer; returns the one of a lower layer that counts from now on.
 

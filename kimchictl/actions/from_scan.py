@@ -26,7 +26,7 @@ Declined = Callable[[Image], bool]
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of the images: templates `kept`, errors met, and images `waiting` for the next time as they are new."""
+    """What became of the images: templates `kept`, errors met, and images `waiting` as they are too new."""
 
     kept: list[Kept] = field(default_factory=list)
     failures: list[KimchiError] = field(default_factory=list)

@@ -8,6 +8,7 @@
 Pure functions of text. Ranges are checked where the document is (`fields`), so that a file gets the same answer.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -151,3 +152,45 @@ def graphics(text: str) -> dict[str, Any]:
     if not fragment:
         raise UsageError(f"--graphics {text!r} is not vnc, spice or none, with ,ADDRESS if wanted")
     return fragment
+
+
+_TEXTS = (
+    "name",
+    "os_distro",
+    "os_version",
+    "os_arch",
+    "firmware",
+    "virt_type",
+    "icon",
+    "folder",
+    "description",
+    "machine",
+    "cpu",
+    "disk_bus",
+    "nic_model",
+)
+_KEPT = ("name", "os_distro", "os_version", "firmware", "virt_type")
+"""Texts that an empty value does not take away: it is wrong instead."""
+
+
+def changes_from(given: Mapping[str, Any]) -> Changes:
+    """What options ask for, by their names; None and () are "not given". Raises UsageError, Invalid.
+
+    An empty text takes a key away.
+    """
+    values: dict[str, Any] = {}
+    for key in _TEXTS:
+        if given.get(key) is not None:
+            values[key] = given[key].strip() if key in _KEPT else given[key].strip() or None
+    for key, read in (("memory", memory), ("max_memory", memory), ("vcpus", number), ("max_vcpus", number)):
+        if given.get(key) is not None:
+            values[key] = read(given[key], key)
+    for key in ("secure_boot", "tpm"):
+        if given.get(key) is not None:
+            values[key] = given[key]
+    if given.get("topology") is not None:
+        values["topology"] = topology(given["topology"]) if given["topology"].strip() else None
+    if (interfaces := networks(tuple(given.get("network") or ()))) is not None:
+        values["networks"] = interfaces
+    display = given.get("graphics")
+    return Changes(values, disks(tuple(given.get("disk") or ())), graphics(display) if display is not None else None)

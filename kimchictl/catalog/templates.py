@@ -37,10 +37,7 @@ def require_installable(image: Image) -> None:
             "is it still being copied?" if image.error == "incomplete" else None,
         )
     if not image.bootable:
-        raise Invalid(
-            f"image {image.location} is not bootable",
-            "a disk image goes with --image, a driver disc into a VM's second CD-ROM",
-        )
+        raise Invalid(f"image {image.location} is not bootable", "a guest can have it as a further CD-ROM")
 
 
 def suggested_name(image: Image) -> str:

@@ -1,0 +1,134 @@
+"""`kimchictl template create`"""
+
+import click
+
+from kimchictl.actions.create_template import (
+    IF_EXISTS,
+    Draft,
+    Kept,
+    draft_for_netboot,
+    draft_from_distro,
+    draft_from_source,
+    edit_draft,
+    keep,
+    preview,
+)
+from kimchictl.actions.edit_documents import new_name
+from kimchictl.actions.from_scan import declined_by, templates_for_images
+from kimchictl.actions.host_names import check_names
+from kimchictl.app import App, exit_status
+from kimchictl.catalog.nouns import DISTROS, TEMPLATES
+from kimchictl.catalog.options import Changes
+from kimchictl.commands.base import Command, complete, filter_option, pass_app, yes_option
+from kimchictl.commands.template.options import template_options
+from kimchictl.commands.template.views import emit_kept, images_of_host, prober
+from kimchictl.errors import UsageError
+from kimchictl.media.records import Image
+from kimchictl.query import plain, select
+
+
+@click.command(cls=Command)
+@click.argument("name", required=False)
+@click.option("--cdrom", metavar="SOURCE", multiple=True, help="An image: a path, pool:POOL/VOLUME or a URL.")
+@click.option("--distro", metavar="NAME", multiple=True, shell_complete=complete("distro"), help="A known distro.")
+@click.option("--from-scan", is_flag=True, help="Every bootable image that a scan found and that has no template.")
+@click.option("--netboot", is_flag=True, help="No image: the guest boots from the network.")
+@filter_option()
+@template_options
+@click.option("--edit", is_flag=True, help="Look it over in your editor before it is stored.")
+@click.option("--no-check", is_flag=True, help="Do not look at the image: it may come later.")
+@click.option("--if-exists", type=click.Choice(IF_EXISTS), help="What to do when the name is taken.")
+@click.option("--dry-run", is_flag=True, help="Say what would be made, and make nothing.")
+@yes_option
+@pass_app
+def create(
+    app: App,
+    name: str | None,
+    cdrom: tuple[str, ...],
+    distro: tuple[str, ...],
+    from_scan: bool,
+    netboot: bool,
+    filter: tuple[str, ...],
+    changes: Changes,
+    edit: bool,
+    no_check: bool,
+    if_exists: str | None,
+    dry_run: bool,
+    yes: bool,
+) -> int:
+    """Make templates of images, of known distros, or of nothing.
+
+    The system on an image is named, and what it recommends is taken where no option says otherwise. Without NAME a
+    template is called after its system: debian-12, debian-12-2.
+
+    \b
+    Examples:
+      kimchictl template create --cdrom debian-12.5.0-amd64-netinst.iso
+      kimchictl template create web --cdrom pool:isos/debian.iso --memory 2G --disk size=40G
+      kimchictl template create --from-scan --filter os_distro=debian
+    """
+    sources = len(cdrom) + len(distro) + netboot
+    if from_scan + bool(sources) != 1 or (bool(cdrom) + bool(distro) + netboot > 1):
+        raise UsageError("a template is made from one of --cdrom, --distro, --from-scan and --netboot", "give one kind")
+    if (name is not None or edit) and (from_scan or sources > 1):
+        raise UsageError(f"{'NAME' if name is not None else '--edit'} needs exactly one source given by hand")
+    if filter and not from_scan:
+        raise UsageError("--filter goes with --from-scan")
+    check_names(lambda: app.host, changes, app.note, dry_run)
+    if from_scan:
+        return _create_from_scan(app, filter, changes, if_exists, dry_run)
+    title = None if name is None else new_name(name, TEMPLATES)
+
+    def make(source: str) -> Kept:
+        if cdrom:
+            draft = draft_from_source(source, title, changes, prober(app), not no_check)
+        elif distro:
+            draft = draft_from_distro(DISTROS.read(app.distros.get(source)), title, changes)
+        else:
+            draft = draft_for_netboot(title, changes)
+        return _keep(app, edit_draft(draft, app.note) if edit else draft, if_exists, dry_run, yes)
+
+    kept, status = app.each(cdrom or distro or ("",), make)
+    _say(app, kept, dry_run)
+    emit_kept(app, [one.template for one in kept], sources > 1)
+    return status
+
+
+def _keep(app: App, draft: Draft, if_exists: str | None, dry_run: bool, yes: bool) -> Kept:
+    for note in draft.notes:
+        app.note(note)
+    if dry_run:
+        return preview(app.templates, draft, if_exists)
+    if if_exists == "replace" and draft.template.name in app.templates.read().documents:
+        app.confirm(f"replacing template {draft.template.name!r}", yes)
+    return keep(app.templates, draft, if_exists)
+
+
+def _create_from_scan(
+    app: App, filters: tuple[str, ...], changes: Changes, if_exists: str | None, dry_run: bool
+) -> int:
+    images = {image.location: image for image in images_of_host(app)}
+    chosen = select([plain(image) for image in images.values()], filters, tuple(Image.__dataclass_fields__))
+    rule = "suffix" if if_exists is None else if_exists
+    outcome = templates_for_images(
+        app.templates,
+        declined_by(app.index),
+        [images[row["location"]] for row in chosen],
+        changes,
+        rule,
+        dry_run=dry_run,
+    )
+    for failure in outcome.failures:
+        app.report(failure)
+    _say(app, outcome.kept, dry_run)
+    if not outcome.kept and not outcome.failures:
+        app.note("every bootable image that was found has a template" if chosen else "no image was found: scan first")
+    emit_kept(app, [one.template for one in outcome.kept], True)
+    statuses = [failure.exit_status for failure in outcome.failures]
+    return exit_status(len(outcome.kept) + len(statuses), statuses)
+
+
+def _say(app: App, kept: list[Kept], dry_run: bool) -> None:
+    for one in kept:
+        done = f"would be {one.done}" if dry_run else "already exists: skipped" if one.done == "skipped" else one.done
+        app.note(f"template {one.template.name!r} {done}")

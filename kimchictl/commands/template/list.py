@@ -1,0 +1,27 @@
+"""`kimchictl template list`"""
+
+import click
+
+from kimchictl.actions.show_templates import readable, rows_of
+from kimchictl.app import App
+from kimchictl.catalog.nouns import TEMPLATES as NOUN
+from kimchictl.catalog.resolve import defaults_of
+from kimchictl.commands.base import Command, list_options, pass_app
+from kimchictl.commands.template.views import TEMPLATES, looks_here
+
+
+@click.command("list", cls=Command)
+@list_options
+@pass_app
+def list_(app: App) -> None:
+    """List templates, with what is wrong with their files.
+
+    Nothing but the file system is asked: see template check for the rest.
+
+    \b
+    Examples:
+      kimchictl template list
+      kimchictl template list -o json --filter os_distro=debian
+    """
+    found = readable(app.templates.read(), NOUN, app.note)
+    app.emit_list(rows_of(found, defaults_of(app.config), looks_here(app)), TEMPLATES)

@@ -1,0 +1,130 @@
+"""How templates are shown, and what every command about them says of them."""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from kimchictl.actions.create_template import Prober
+from kimchictl.actions.edit_documents import Difference
+from kimchictl.actions.show_templates import KEYS, whole_row
+from kimchictl.app import App
+from kimchictl.catalog.records import Template
+from kimchictl.catalog.resolve import defaults_of
+from kimchictl.media.records import Image
+from kimchictl.render import View, visible, write_out
+from kimchictl.units import GIB, MIB, format_size
+
+
+def _disk(disk: dict[str, Any]) -> str:
+    size = "-" if disk.get("size") is None else format_size(disk["size"] * GIB)
+    base = f" on {disk['base']}" if disk.get("base") else ""
+    place = "".join(f" {disk[key]}" for key in ("format", "pool", "bus") if disk.get(key))
+    return f"{size}{place}{base}"
+
+
+def _disks(disks: Any) -> str:
+    """One disk as `show` has it, or all of them as a cell of a table."""
+    if isinstance(disks, dict):
+        return f"{disks['index']}: {_disk(disks)}"
+    return ", ".join("-" if disk.get("size") is None else format_size(disk["size"] * GIB) for disk in disks) or "-"
+
+
+def _network(network: dict[str, Any]) -> str:
+    name = network["name"] or network["type"]
+    return f"bridge={name}" if network["type"] == "bridge" else str(name)
+
+
+def _networks(networks: Any) -> str:
+    if isinstance(networks, dict):
+        return f"{_network(networks)} {networks.get('model') or ''}".rstrip()
+    return ", ".join(map(_network, networks)) or "-"
+
+
+def _memory(mebibytes: int | None) -> str:
+    return "-" if mebibytes is None else format_size(mebibytes * MIB)
+
+
+def _topology(topology: dict[str, int] | None) -> str:
+    return "-" if topology is None else " x ".join(f"{count} {name}" for name, count in topology.items())
+
+
+def _graphics(graphics: dict[str, Any]) -> str:
+    return " ".join(part for part in (graphics["type"], graphics["listen"]) if part)
+
+
+def _made(made: dict[str, Any] | None) -> str:
+    return "-" if not made else " ".join(str(made[key]) for key in ("by", "at") if made.get(key))
+
+
+_FORMATS: dict[str, Callable[[Any], str]] = {
+    "memory": _memory,
+    "max_memory": _memory,
+    "disks": _disks,
+    "networks": _networks,
+    "topology": _topology,
+    "graphics": _graphics,
+    "made": _made,
+}
+
+TEMPLATES = View(
+    columns=("name", "os_distro", "os_version", "memory", "vcpus", "disks", "origin", "problems"),
+    keys=KEYS,
+    wide=("os_arch", "cdrom", "networks", "graphics", "firmware", "folder"),
+    formats=_FORMATS,
+)
+
+
+def looks_here(app: App) -> bool:
+    """Whether paths in templates are this machine's: not with a connection to another one."""
+    if app.host_uri is None:
+        return True
+    from kimchictl.virt.connection import is_local
+
+    return is_local(app.host_uri)
+
+
+def say_kept(app: App, templates: Sequence[Template], done: str, several: bool) -> None:
+    """Tell a person what was done to which template; print them where a format was asked for."""
+    for template in templates:
+        app.note(f"template {template.name!r} {done}")
+    emit_kept(app, templates, several)
+
+
+def emit_kept(app: App, templates: Sequence[Template], several: bool) -> None:
+    """The templates for a program: an array where there can be `several`, else an object; nothing as a table."""
+    if app.format in ("table", "wide") or (not templates and not several):
+        return
+    rows = [whole_row(template, defaults_of(app.config), app.templates.own.origin) for template in templates]
+    if several:
+        app.emit_list(rows, TEMPLATES)
+    else:
+        app.emit(rows[0], TEMPLATES)
+
+
+def say_differences(app: App, what: str, differences: Sequence[Difference], dry_run: bool) -> None:
+    """What changed, a line a key; a dry run says it on stdout, as it is what was asked for."""
+    lines = [f"{key}: {_value(old)} -> {_value(new)}" for key, old, new in differences]
+    if not dry_run:
+        app.note(f"{what} changed: {', '.join(lines)}")
+    elif app.format in ("table", "wide"):
+        for line in lines:
+            write_out(visible(line) + "\n")
+
+
+def _value(value: Any) -> str:
+    return "-" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def images_of_host(app: App) -> list[Image]:
+    """What scans found on the host that this command line is about."""
+    found = app.index.images(None if looks_here(app) else app.host_uri)
+    for note in found.notes:
+        app.note(note)
+    return list(found.images)
+
+
+def prober(app: App) -> Prober:
+    """What reads the image that a SOURCE names; the host is asked only for a volume of a pool."""
+    from kimchictl.actions.sources import probe_source
+
+    return lambda source: probe_source(source, lambda: app.host, app.config)
