@@ -15,9 +15,11 @@ from functools import cached_property
 from kimchictl.errors import Failed, KimchiError, NotFound, TimedOut
 from kimchictl.media.changes import compare, note_changes, rows_of, since_reported, spread
 from kimchictl.media.entries import ABSENT, INCOMPLETE, Entry, Examination, Row, mark_absent, to_image
-from kimchictl.media.index import Document, Index, Place, is_declined
+from kimchictl.media.index import Document, Index, Place, is_declined, stamps_id
 from kimchictl.media.mounts import Mounts, answers
 from kimchictl.media.records import Image
+from kimchictl.media.rewalk import Rewalk
+from kimchictl.media.stamps import Stamps, encode
 from kimchictl.media.walk import Counters, Rules, Walk
 from kimchictl.progress import SILENT, Progress
 
@@ -153,7 +155,7 @@ class Survey:
         self, top: bytes, old: Place | None, options: ScanOptions, mounts: Mounts, index: Index, naming: str
     ) -> None:
         self.top, self.name = top, os.fsdecode(top)
-        self.old = old or Place(key=options.rules.key())
+        self.old = old or Place()
         self.options, self.mounts, self.index = options, mounts, index
         self.known = self.old.entries
         self.walk = Walk(options.rules, mounts, deadline=options.deadline)
@@ -164,26 +166,71 @@ class Survey:
             mounts=[mounts.covering(top).row(), *(mount.row() for _, mount in sorted(mounts.below(top).items()))],
             since=None if self.old.since is None else dict(self.old.since),
         )
+        self.stamps: bytes | None = None
         self.interrupted = False
 
     def run(self, progress: Progress) -> None:
         """Walk, look at what was found, and work out what the index is to remember."""
         progress.begin(f"scanning {self.name}", unit="directories")
         self.walk.progress = progress
-        self.walk.walk(self.top)
+        files = self._walk()
         trust = not self.options.full and self.place.naming == self.old.naming
         looked = Examination(self.known, _probe, self.walk.counters, trust, not self.options.all_files)
         try:
-            looked.look_at(self.walk.files, progress)
+            looked.look_at(files, progress)
         except KeyboardInterrupt:
             self.interrupted = True
         self.interrupted |= self.walk.interrupted
         self._keep_unseen(looked.entries)
         self.place.entries = looked.entries
         self.place.problems = self._problems(looked.entries, looked.problems)
-        self.walk.counters.directories = len(self.walk.trail.paths)
-        self.walk.counters.images = len(rows_of(looked.entries))
+        self.walk.counters.images = sum(entry.row is not None for entry in looked.entries.values())
+        if self.interrupted:
+            self.place.stamps, self.stamps = None, None  # what was not read is not known to be unchanged
         progress.end()
+
+    def _walk(self) -> list[bytes]:
+        """The candidate files, from the directories that must be read and the memory of the others."""
+        counters, trail = self.walk.counters, self.walk.trail
+        known = self._remembered()
+        if known is None:
+            self.walk.walk(self.top)
+            counters.directories = len(trail.paths)
+            self._remember(encode(trail) if self.options.rules.remembers and trail.paths else None)
+            return self.walk.files
+        rewalk = Rewalk(self.walk, known)
+        rewalk.run(self.top, self._moved_mounts())
+        counters.directories = len(known) if rewalk.nothing_new else len(trail.paths)
+        if rewalk.nothing_new:
+            return self._known_files(None)
+        self._remember(encode(trail, in_order=False) if trail.paths else None)
+        return self.walk.files + self._known_files(rewalk.kept)
+
+    def _remembered(self) -> Stamps | None:
+        """The stamps of the last scan, if they may be believed now."""
+        old, rules = self.old, self.options.rules
+        if old.stamps is None or self.options.full or not rules.remembers or old.key != rules.key():
+            return None
+        return self.index.load_stamps(self.name, old.stamps)
+
+    def _remember(self, stamps: bytes | None) -> None:
+        self.stamps = stamps
+        self.place.stamps = None if stamps is None else stamps_id(stamps)
+
+    def _known_files(self, kept: set[bytes] | None) -> list[bytes]:
+        """The candidates remembered of directories not read now (`kept`; None: of all), under all their names."""
+        names = [os.fsencode(name) for entry in self.known.values() for name in (entry.path, *entry.also)]
+        return names if kept is None else [name for name in names if os.path.dirname(name) in kept]
+
+    def _moved_mounts(self) -> list[bytes]:
+        """Where below the place something is mounted, or unmounted, since the last scan."""
+        moved = [
+            row
+            for row in (*self.place.mounts, *self.old.mounts)
+            if (row in self.place.mounts) != (row in self.old.mounts)
+        ]
+        points = {os.fsencode(row[0]) for row in moved}
+        return sorted(point for point in points if point.startswith(self.top.rstrip(b"/") + b"/"))
 
     def _problems(self, entries: dict[str, Entry], unseen: dict[bytes, str]) -> dict[str, str]:
         problems = {os.fsdecode(path): why for path, why in {**self.walk.problems, **unseen}.items()}
@@ -211,7 +258,7 @@ class Survey:
     @property
     def altered(self) -> bool:
         """Is there anything for the index to learn?"""
-        return self.place != self.old or self.old.stamps is None
+        return self.place != self.old
 
 
 def _probe(path: str) -> Image:
@@ -241,9 +288,12 @@ def _commit(
     if any(survey.altered for survey in surveys):
         with index.session() as document:
             for survey in surveys:
+                index.save_stamps(survey.name, survey.place.stamps, survey.stamps)
                 document.places[survey.name] = survey.place
             for survey in surveys:
                 spread(document, survey.name)
+        for survey in surveys:
+            index.sweep_stamps(survey.name, survey.place.stamps)
 
 
 def _once(changes: Sequence[tuple[str, str, Row]]) -> list[tuple[str, str, Row]]:

@@ -72,8 +72,8 @@ def to_image(row: Row) -> Image:
 class Examination:
     """Looks at candidate files. `entries` has one for the several names of a file, the first in order.
 
-    `problems` are paths that could not even be looked at. `probe` is called for what is not `known` with the same status; without `trust`, for all. `keep_others` remembers
-    files that are no images, too.
+    `problems` are paths that could not even be looked at. `probe` is called for what is not `known` with the same
+    status; without `trust`, for all. `keep_others` remembers files that are no images, too.
     """
 
     def __init__(

@@ -13,9 +13,9 @@ names the same file.
 
 import contextlib
 import grp
-import hashlib
 import json
 import os
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import MISSING, dataclass, field, fields, replace
 from types import UnionType
@@ -26,6 +26,7 @@ from kimchictl.errors import Damaged, Failed
 from kimchictl.locks import Lock
 from kimchictl.media.entries import AS_LISTS, FIELDS, LISTS, Entry, Row, to_image
 from kimchictl.media.records import Image
+from kimchictl.media.stamps import Stamps, decode
 
 FORMAT = 1
 GROUP = "libvirt"
@@ -115,6 +116,31 @@ class Index:
         self.make_directory()
         return Lock(os.path.join(self.own, f".place-{short_name(place)}"), f"the scan of {place!r}", self.lock_timeout)
 
+    def load_stamps(self, place: str, identity: str) -> Stamps | None:
+        """The directory stamps of `place` that the document names; None if they are gone or damaged."""
+        try:
+            with open(self._stamps_path(place, identity), "rb") as file:
+                return decode(file.read(_LIMIT))
+        except (OSError, Damaged):
+            return None  # they save time and hold nothing that a full scan does not find
+
+    def save_stamps(self, place: str, identity: str | None, content: bytes | None) -> None:
+        """Write what `load_stamps` is to give, in a session and before its end; the former stay beside it."""
+        if identity is not None and content is not None:
+            files.replace_file(self._stamps_path(place, identity), content, 0o640)
+
+    def sweep_stamps(self, place: str, identity: str | None) -> None:
+        """Remove the stamps of `place` that the document does not name any more."""
+        current = os.path.basename(self._stamps_path(place, identity or ""))
+        prefix = current.rpartition("-")[0] + "-"
+        for name in os.listdir(self.own):
+            if name.startswith(prefix) and name != current:
+                with contextlib.suppress(OSError):
+                    os.unlink(os.path.join(self.own, name))
+
+    def _stamps_path(self, place: str, identity: str) -> str:
+        return os.path.join(self.own, f"stamps-{short_name(place)}-{os.path.basename(identity)}")
+
     def make_directory(self) -> None:
         """Make one's own directory, open to the group libvirt where root makes it. Raises Failed."""
         if os.path.isdir(self.own):
@@ -167,7 +193,17 @@ def is_declined(document: Document, image: Image) -> bool:
 
 def short_name(place: str) -> str:
     """A file name for `place`."""
-    return hashlib.blake2b(os.fsencode(place), digest_size=8).hexdigest()
+    return digest(os.fsencode(place))
+
+
+def stamps_id(content: bytes) -> str:
+    """What the document calls these stamps."""
+    return digest(content)
+
+
+def digest(content: bytes) -> str:
+    """Two checksums in one; not against an enemy, who could write the files themselves."""
+    return f"{zlib.crc32(content):08x}{zlib.adler32(content):08x}"
 
 
 def _is_below(path: str, tops: tuple[str, ...]) -> bool:

@@ -119,6 +119,7 @@ class Walk:
         self._excluded = rules.excluded()
         self._links: list[bytes] = []
         self._seen: set[tuple[int, int]] | None = None
+        self._answered: dict[bytes, bool] = {}
         self._place = b"/"
         self._points: dict[bytes, Mount] = {}
         self._device: int | None = None
@@ -130,9 +131,10 @@ class Walk:
             self.problems[place] = f"a {mount.kind} file system holds no images"
             return False
         self._place, self._points, self._device = place, self.mounts.below(place), None
-        # A directory is met twice only through a bind mount, a link, or a file system that is no real one.
-        if self.rules.follow_symlinks or self._points or not mount.stamped:
-            self._seen = self._seen or set()
+        # Only a link, or a file system that some program makes up, can lead in circles. A bind mount cannot, and what
+        # it shows twice is found out by the files themselves.
+        if self.rules.follow_symlinks or not all(each.stamped for each in (mount, *self._points.values())):
+            self._seen = set() if self._seen is None else self._seen
         return True
 
     def walk(self, place: bytes) -> None:
@@ -140,9 +142,13 @@ class Walk:
         if not self.enter(place):
             return
         self.descend(place)
+        self.follow_links()
+
+    def follow_links(self) -> None:
+        """Read what links that were met lead to."""
         while self._links and not self.interrupted:
             target = self._links.pop()
-            if self._may_enter(target, linked=True):
+            if self.may_enter(target, linked=True):
                 self.descend(target)
 
     def descend(self, top: bytes) -> None:
@@ -177,12 +183,44 @@ class Walk:
             for above in stack:
                 os.close(above.fd)
 
+    def renew(self, path: bytes, device: int, inode: int) -> list[bytes] | None:
+        """Read one directory again that was (`device`, `inode`): the names in it to enter; None if it is not that one."""
+        stamped = self.mounts.covering(path).stamped
+        opened = self._open(path, None, path)
+        if opened is None:
+            return None
+        try:
+            status = os.fstat(opened)
+            if (status.st_dev, status.st_ino) != (device, inode):
+                return None
+            return self.visit(opened, path, stamped)
+        except KeyboardInterrupt:
+            self.interrupted = True
+            return []
+        finally:
+            os.close(opened)
+
+    def keep(self, path: bytes, stamp: int, device: int, inode: int) -> None:
+        """Take one directory into the trail as it was remembered, unread."""
+        self.trail.add(path, stamp, device, inode)
+        if self._seen is not None:
+            self._seen.add((device, inode))
+
+    def resume(self, place: bytes, device: int) -> bool:
+        """Make ready to go on with what is remembered of `place`; see `enter`."""
+        entered = self.enter(place)
+        self._device = device
+        return entered
+
     def visit(self, opened: int, path: bytes, stamped: bool) -> list[bytes]:
         """Read the open directory `path` into the trail; the names of the directories in it that are to be read."""
         status = os.fstat(opened)
         stamp = stamp_of(status) if stamped else UNKNOWN
-        if not self._new(path, status):
+        if status.st_dev != self._device and not self._crosses(status):
             self.trail.add(path, stamp, status.st_dev, status.st_ino)
+            return []
+        if self._seen is not None and self._met(status):
+            self.trail.add(path, UNKNOWN, status.st_dev, status.st_ino)
             return []
         try:
             names = self._read(opened, path)
@@ -208,19 +246,20 @@ class Walk:
         self.problems[path] = (error.strerror or str(error)).lower()
         self.trail.add(path, UNKNOWN, 0, 0)  # looked at again next time
 
-    def _new(self, path: bytes, status: os.stat_result) -> bool:
-        """Is this a directory to read: on the place's file system, or any, and not met before?"""
+    def _crosses(self, status: os.stat_result) -> bool:
+        """May a directory on another device than the place's be read? A btrfs subvolume is another, too."""
         if self._device is None:
             self._device = status.st_dev
-        if status.st_dev != self._device and not self.rules.cross_filesystems and not self.rules.follow_symlinks:
-            return False
-        if self._seen is None:
             return True
+        return self.rules.cross_filesystems or self.rules.follow_symlinks
+
+    def _met(self, status: os.stat_result) -> bool:
+        """Was this directory read before?"""
         identity = (status.st_dev, status.st_ino)
-        if identity in self._seen:
-            return False
-        self._seen.add(identity)
-        return True
+        if identity in self._seen:  # type: ignore[operator]
+            return True
+        self._seen.add(identity)  # type: ignore[union-attr]
+        return False
 
     def _read(self, opened: int, path: bytes) -> list[bytes]:
         """List one directory: its candidates go to `files`, the directories to enter are returned."""
@@ -237,7 +276,7 @@ class Walk:
         self.counters.files += files
         if self._excluded is None and not self._points:
             return below
-        return [name for name in below if self._may_enter(prefix + name)]
+        return [name for name in below if self.may_enter(prefix + name)]
 
     def _candidate(self, path: bytes, entry: os.DirEntry[str]) -> None:
         if self._excluded is not None and self._excluded(path):
@@ -256,7 +295,7 @@ class Walk:
         elif os.path.isfile(target) and (self.rules.all_files or os.fsdecode(path)[-4:] in SUFFIXES):
             self.files.append(target)
 
-    def _may_enter(self, path: bytes, linked: bool = False) -> bool:
+    def may_enter(self, path: bytes, linked: bool = False) -> bool:
         """May the directory `path` be entered? Asked before it is touched: a mount point's server may be dead."""
         if self._excluded is not None and self._excluded(path):
             return False
@@ -269,10 +308,15 @@ class Walk:
             return True  # a bind mount of the same file system, or a link to elsewhere on it
         if not self.rules.cross_filesystems:
             return False
-        if mount.local or answers(lambda: os.listdir(path), self.deadline):
-            return True
-        self.problems[path] = f"its {mount.kind} file system did not answer within {self.deadline:g} s"
-        return False
+        return mount.local or self._answers(path, mount)
+
+    def _answers(self, path: bytes, mount: Mount) -> bool:
+        """Does the mount point answer? Asked once in a scan."""
+        if path not in self._answered:
+            self._answered[path] = answers(lambda: os.listdir(path), self.deadline)
+            if not self._answered[path]:
+                self.problems[path] = f"its {mount.kind} file system did not answer within {self.deadline:g} s"
+        return self._answered[path]
 
 
 def stamp_of(status: os.stat_result) -> int:
