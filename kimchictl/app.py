@@ -8,13 +8,13 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from kimchictl import config as configuration
 from kimchictl import render
 from kimchictl.errors import KimchiError, UsageError
+from kimchictl.options import Options
 
 if TYPE_CHECKING:
     from kimchictl.media.index import Index
@@ -24,28 +24,6 @@ if TYPE_CHECKING:
     from kimchictl.virt.connection import Host
 
 Result = TypeVar("Result")
-
-
-@dataclass(slots=True)
-class Options:
-    """The global options; None is "not said", so that the configuration counts."""
-
-    connect: str | None = None
-    output: str | None = None
-    quiet: bool = False
-    verbose: bool = False
-    debug: bool = False
-    color: str | None = None
-    progress: str | None = None
-    lock_timeout: float | None = None
-    columns: tuple[str, ...] = ()
-    sort: str | None = None
-    filters: tuple[str, ...] = ()
-    given: dict[str, Any] = field(default_factory=dict)
-
-    def for_config(self) -> dict[str, Any]:
-        """Those that are configuration keys too, by key name."""
-        return {name: getattr(self, name) for name in ("connect", "output", "color", "progress", "lock_timeout")}
 
 
 class App:

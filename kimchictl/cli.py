@@ -81,7 +81,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _complete(app: App) -> int:
     """A shell asks for completions through the environment; the module that answers is loaded for it alone."""
-    from kimchictl.commands.completion import answer
+    from kimchictl.commands.names import answer
 
     return answer(kimchictl, app, os.environ[COMPLETE])
 

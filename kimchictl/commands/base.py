@@ -237,7 +237,7 @@ def complete(kind: str) -> Callable[..., list[Any]]:
     """The completer of names of `kind`; what it needs is loaded only when a shell asks."""
 
     def ask(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
-        from kimchictl.commands.completion import names_of
+        from kimchictl.commands.names import names_of
 
         return names_of(kind, ctx, incomplete)
 

@@ -4,14 +4,12 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from kimchictl.options import Options
 from kimchictl.query import Row, check_key, lookup, plain, select, sort_rows
 from kimchictl.render.terminal import console, is_terminal, visible, write_out
 from kimchictl.units import format_size
-
-if TYPE_CHECKING:
-    from kimchictl.app import Options
 
 _SIZES = frozenset({"size", "capacity", "allocation", "available", "memory", "max_memory", "freeable"})
 
@@ -48,7 +46,7 @@ class View:
         return str(value)
 
 
-def emit_list(records: Iterable[Any], view: View, form: str, options: "Options") -> None:
+def emit_list(records: Iterable[Any], view: View, form: str, options: Options) -> None:
     """Print records as the format and the options say; JSON is always an array."""
     rows = [plain(record) for record in records]
     rows = select(rows, options.filters, view.keys)
@@ -67,7 +65,7 @@ def emit_list(records: Iterable[Any], view: View, form: str, options: "Options")
         _write_table([key.replace("_", " ").upper() for key in columns], cells, rows, columns, options)
 
 
-def emit(record: Any, view: View, form: str, options: "Options") -> None:
+def emit(record: Any, view: View, form: str, options: Options) -> None:
     """Print one object: JSON, a csv row, its name, or one line a key."""
     row = plain(record)
     if form == "json":
@@ -95,7 +93,7 @@ def write_text(text: str) -> None:
     write_out(text)
 
 
-def _columns(view: View, form: str, options: "Options") -> tuple[str, ...]:
+def _columns(view: View, form: str, options: Options) -> tuple[str, ...]:
     for key in options.columns:
         check_key(key, view.keys)
     if options.columns:
@@ -141,7 +139,7 @@ def _csv_cell(value: Any) -> str:
 
 
 def _write_table(
-    titles: list[str], cells: list[list[str]], rows: list[Row], keys: Sequence[str], options: "Options"
+    titles: list[str], cells: list[list[str]], rows: list[Row], keys: Sequence[str], options: Options
 ) -> None:
     if is_terminal(sys.stdout):
         _write_rich_table(titles, cells, rows, keys, options)
@@ -156,7 +154,7 @@ def _write_table(
 
 
 def _write_rich_table(
-    titles: list[str], cells: list[list[str]], rows: list[Row], keys: Sequence[str], options: "Options"
+    titles: list[str], cells: list[list[str]], rows: list[Row], keys: Sequence[str], options: Options
 ) -> None:
     from rich import box
     from rich.table import Table

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from kimchictl.app import Options
+from kimchictl.options import Options
 from kimchictl.render import View, emit, emit_list, visible
 
 

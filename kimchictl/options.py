@@ -1,0 +1,25 @@
+"""The global options of the command line: what was said, wherever it stood."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(slots=True)
+class Options:
+    """The global options; None is "not said", so that the configuration counts."""
+
+    connect: str | None = None
+    output: str | None = None
+    quiet: bool = False
+    verbose: bool = False
+    debug: bool = False
+    color: str | None = None
+    progress: str | None = None
+    lock_timeout: float | None = None
+    columns: tuple[str, ...] = ()
+    sort: str | None = None
+    filters: tuple[str, ...] = ()
+
+    def for_config(self) -> dict[str, Any]:
+        """Those that are configuration keys too, by key name."""
+        return {name: getattr(self, name) for name in ("connect", "output", "color", "progress", "lock_timeout")}
