@@ -217,7 +217,7 @@ def missing_ok_option(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def names_argument(kind: str, required: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """NAME...: one or more names of `kind`, which a shell completes; "-" reads them from standard input, a line each."""
+    """NAME...: one or more names of `kind`, which a shell completes; "-" reads them from stdin, a line each."""
     return click.argument(
         "names",
         metavar="NAME...",

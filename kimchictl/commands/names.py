@@ -1,7 +1,7 @@
 """Live names for a shell that completes: of templates, distros, rules, images, VMs, pools and networks.
 
-Asked for at every press of a key: silent on failure, no password is asked for, neither rich nor pycdlib is loaded, and a
-host that does not answer at once is given up.
+Asked for at every press of a key: silent on failure, no password is asked for, neither rich nor pycdlib is loaded,
+and a host that does not answer at once is given up.
 """
 
 from collections.abc import Callable, Iterable
