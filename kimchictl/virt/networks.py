@@ -1,0 +1,101 @@
+"""Virtual networks: listed, started, stopped."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from kimchictl.errors import NotFound
+from kimchictl.virt import xml
+from kimchictl.virt.connection import Host, asking, is_code, translate
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualNetwork:
+    """`forward` is nat, route, bridge...; isolated networks have none. `addresses` are in CIDR form."""
+
+    name: str
+    uuid: str
+    state: str
+    active: bool
+    autostart: bool
+    persistent: bool
+    forward: str | None
+    bridge: str | None
+    addresses: tuple[str, ...]
+
+
+def find_network(host: Host, name: str) -> Any:
+    """The virNetwork of that name. Raises NotFound."""
+    try:
+        return host.conn.networkLookupByName(name)
+    except host.lib.libvirtError as error:
+        if is_code(error, "NO_NETWORK"):
+            raise NotFound(f"network {name!r} does not exist", "kimchictl network list shows those that do") from None
+        raise translate(error, f"network {name!r}") from None
+
+
+def list_networks(host: Host) -> list[VirtualNetwork]:
+    """All of them, by name ignoring case."""
+    found = []
+    with asking(f"host {host.uri}: network list"):
+        for handle in host.conn.listAllNetworks(0):
+            try:
+                found.append(_read(handle))
+            except host.lib.libvirtError as error:
+                if not is_code(error, "NO_NETWORK"):
+                    raise
+    return sorted(found, key=lambda network: (network.name.casefold(), network.name))
+
+
+def show_network(host: Host, name: str) -> VirtualNetwork:
+    """One network. Raises NotFound."""
+    handle = find_network(host, name)
+    with asking(f"network {name!r}"):
+        return _read(handle)
+
+
+def _read(handle: Any) -> VirtualNetwork:
+    name = handle.name()
+    root = xml.parse(handle.XMLDesc(0), f"network {name!r}")
+    forward, bridge = root.find("forward"), root.find("bridge")
+    active = bool(handle.isActive())
+    return VirtualNetwork(
+        name=name,
+        uuid=handle.UUIDString(),
+        state="active" if active else "inactive",
+        active=active,
+        autostart=bool(handle.autostart()),
+        persistent=bool(handle.isPersistent()),
+        forward=None if forward is None else forward.get("mode") or "nat",
+        bridge=None if bridge is None else bridge.get("name"),
+        addresses=tuple(_cidr(element) for element in root.findall("ip") if element.get("address")),
+    )
+
+
+def _cidr(element: xml.Element) -> str:
+    from ipaddress import ip_interface  # only who lists networks needs it
+
+    address, mask = element.get("address") or "", element.get("prefix") or element.get("netmask")
+    try:
+        return str(ip_interface(f"{address}/{mask}" if mask else address))
+    except ValueError:
+        return address
+
+
+def start_network(host: Host, name: str) -> bool:
+    """False if it was active already."""
+    network = find_network(host, name)
+    with asking(f"network {name!r} does not start"):
+        if network.isActive():
+            return False
+        network.create()
+    return True
+
+
+def stop_network(host: Host, name: str) -> bool:
+    """False if it was inactive already."""
+    network = find_network(host, name)
+    with asking(f"network {name!r} does not stop"):
+        if not network.isActive():
+            return False
+        network.destroy()
+    return True
