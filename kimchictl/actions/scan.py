@@ -168,6 +168,7 @@ class Survey:
         )
         self.stamps: bytes | None = None
         self.interrupted = False
+        self.forgetful = False  # the stamps that the index names are gone or damaged
 
     def run(self, progress: Progress) -> None:
         """Walk, look at what was found, and work out what the index is to remember."""
@@ -211,7 +212,9 @@ class Survey:
         old, rules = self.old, self.options.rules
         if old.stamps is None or self.options.full or not rules.remembers or old.key != rules.key():
             return None
-        return self.index.load_stamps(self.name, old.stamps)
+        stamps = self.index.load_stamps(self.name, old.stamps)
+        self.forgetful = stamps is None
+        return stamps
 
     def _remember(self, stamps: bytes | None) -> None:
         self.stamps = stamps
@@ -258,7 +261,7 @@ class Survey:
     @property
     def altered(self) -> bool:
         """Is there anything for the index to learn?"""
-        return self.place != self.old
+        return self.forgetful or self.place != self.old
 
 
 def _probe(path: str) -> Image:

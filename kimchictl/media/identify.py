@@ -1,37 +1,45 @@
-"""Names what is on a medium from its labels: `identify(media)`."""
+"""Which system is on a medium: `identify`, and `explain` with the reasons. The decision is `kimchictl.media.naming`'s."""
 
+import os
+from collections.abc import Mapping
+from functools import lru_cache
+
+from kimchictl.config import Places, find_places
+from kimchictl.media.evidence import Evidence
+from kimchictl.media.inside import look_inside
+from kimchictl.media.naming import Namer
+from kimchictl.media.osinfo import open_database
+from kimchictl.media.osinfo_files import directories
 from kimchictl.media.records import Identity, Media
-from kimchictl.media.rules import Hit, Labels, all_hits, shipped_rules
+from kimchictl.media.source import Source
+from kimchictl.media.taught import taught_rules
 
 
-def identify(media: Media, name_hint: str | None = None) -> Identity:
-    """Which system is on `media`. What nothing names is `unknown`; nothing here raises or reads the medium again."""
-    labels = Labels.of(media)
-    hit = next(all_hits(shipped_rules(), labels), None)
-    if hit is None:
-        return Identity(os_arch=labels.arch() or boot_arch(media))
-    return identity_of(hit, media)
+def identify(media: Media, source: Source | None = None, namer: Namer | None = None) -> Identity:
+    """Which system is on `media`. What nothing names is `unknown`; a wrong label, file or database raises nothing.
+
+    `source` is the open medium: a file or a device is read once more, within bounds, where its labels cannot tell.
+    """
+    return explain(media, source, namer).identity
 
 
-def identity_of(hit: Hit, media: Media) -> Identity:
-    """The identity that a rule gives, its architecture completed from the boot record."""
-    known = hit.version not in ("unknown", "rolling")
-    return Identity(
-        os_distro=hit.distro,
-        os_version=hit.version,
-        os_arch=hit.arch or boot_arch(media),
-        os_variant=hit.variant,
-        os_name=f"{hit.title} {hit.version}" if known else hit.title,
-        edition=hit.edition,
-        live=hit.live,
-        identified_by=f"rule:{hit.rule}",
-    )
+def explain(media: Media, source: Source | None = None, namer: Namer | None = None) -> Evidence:
+    """The same with the evidence."""
+    look = None
+    if source is not None and source.kind in ("file", "device"):
+        local = source  # for the closure: another name could be bound to None again
+
+        def look() -> str | None:
+            return look_inside(local, media)
+
+    return (namer or installed_namer()).explain(media, look)
 
 
-# El Torito's platform ids (section 2.1): 80x86, PowerPC; 2 is a Mac, 0xEF any machine with UEFI.
-_PLATFORMS = {0: "x86_64", 1: "ppc"}
+def installed_namer(environ: Mapping[str, str] = os.environ) -> Namer:
+    """The namer that knows what is installed and taught here, put together once for the same places."""
+    return _namer(directories(environ), find_places(environ))
 
 
-def boot_arch(media: Media) -> str | None:
-    """The architecture of the boot record's platform. One for x86 runs on an x86_64 machine whichever it is."""
-    return next((_PLATFORMS[platform] for platform in media.platforms if platform in _PLATFORMS), None)
+@lru_cache(maxsize=4)
+def _namer(trees: tuple[str, ...], places: Places) -> Namer:
+    return Namer(open_database(trees, places.cache_dir), taught_rules(places))

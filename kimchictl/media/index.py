@@ -78,7 +78,7 @@ class Index:
         self.directories = tuple(os.path.join(path, "scan") for path in state_dirs)
         self.own = self.directories[-1]
         self.lock_timeout = lock_timeout
-        self.notes: list[str] = []
+        self._notes: list[str] = []
 
     def images(self, host: str | None = None) -> Found:
         """The images of `host` in all layers; of one location the nearest layer's, and a pool's before a tree's."""
@@ -94,13 +94,18 @@ class Index:
         return Found(tuple(merged[name] for name in sorted(merged)), tuple(notes))
 
     def read(self) -> Document:
-        """One's own document. A damaged one is set aside, which `notes` tell, and is empty. Raises Failed."""
+        """One's own document. A damaged one is set aside, which `take_notes` tells, and is empty. Raises Failed."""
         path = os.path.join(self.own, _NAME)
         try:
             return read_document(path)
         except Damaged as error:
             self._set_aside(path, error)
             return Document()
+
+    def take_notes(self) -> tuple[str, ...]:
+        """What there was to say since the last time."""
+        notes, self._notes = tuple(self._notes), []
+        return notes
 
     @contextlib.contextmanager
     def session(self) -> Iterator[Document]:
@@ -178,7 +183,7 @@ class Index:
 
     def _set_aside(self, path: str, error: Damaged) -> None:
         aside = f"{path}.damaged"
-        self.notes.append(f"{error}; it was set aside as {aside}, and this scan makes a new one")
+        self._notes.append(f"{error}; it was set aside as {aside}, and this scan makes a new one")
         with contextlib.suppress(OSError):
             os.replace(path, aside)
 

@@ -10,7 +10,8 @@ A rule is a JSON object:
     when       lower-case literals; at least one must occur somewhere in the labels. This is what makes thousands of
                images cheap: a pattern is compiled only when its literal was seen
     match      a list of alternatives; each is an object of patterns per label, all of which must match. The labels are
-               volume, system, set, publisher, preparer and application
+               volume, system, set, publisher, preparer and application; and inside, what a file of the medium says
+               where the labels leave it open (`kimchictl.media.inside`): an alternative has it or the others, not both
     version    a template for os_version; by default the groups of the match (see below)
     versions   optional table: what was captured -> the version ("0039" -> "12.1")
     variant    libosinfo's short id: a template, or a list of [pattern on the version, template], first match counts
@@ -18,6 +19,8 @@ A rule is a JSON object:
     arches     optional table: what was captured -> the architecture, before the general one
     edition    optional list of [pattern, edition, live?]; the first found in the volume or application label counts
     live       true or false where it is the same for all
+    shared     other systems that have the very same labels, which is what a look inside the medium is for
+    coarse     true where the label gives less than the version, likewise
     examples   [labels, "distro version arch"] pairs the rule was written for; the tests run each of them
 
 A pattern must match the *whole* label, whatever its case; an absent label is a wildcard. `<version>` and `<arch>` in a
@@ -40,7 +43,7 @@ from kimchictl.errors import Invalid
 from kimchictl.media.arches import ARCH_PATTERN, arch_of, canonical_arch
 from kimchictl.media.records import Media
 
-LABELS = ("volume", "system", "set", "publisher", "preparer", "application")
+LABELS = ("volume", "system", "set", "publisher", "preparer", "application", "inside")
 
 # What `<name>` stands for in a pattern.
 PARTS = {
@@ -63,13 +66,15 @@ class Labels:
     publisher: str = ""
     preparer: str = ""
     application: str = ""
+    inside: str = ""
     joined: str = ""
 
     @classmethod
-    def of(cls, media: Media) -> "Labels":
+    def of(cls, media: Media, inside: str = "") -> "Labels":
+        """The labels of `media`; with what a file `inside` it says, only rules about that match."""
         ids = (media.volume_id, media.system_id, media.volume_set_id, media.publisher_id, media.preparer_id)
-        ids += (media.application_id,)
-        return cls(*ids, joined="\n".join(ids).lower())
+        ids += (media.application_id, inside)
+        return cls(*ids, joined=inside.lower() if inside else "\n".join(ids).lower())
 
     def arch(self) -> str | None:
         """The architecture that a label mentions, the volume id first."""
@@ -78,7 +83,10 @@ class Labels:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """What one rule says of one medium. `arch`, `variant`, `edition` and `live` are None where it does not say."""
+    """What one rule says of one medium. `arch`, `variant`, `edition` and `live` are None where it does not say.
+
+    `shared`: other systems have the very same labels. `coarse`: the label does not give all of the version.
+    """
 
     rule: str
     distro: str
@@ -88,6 +96,8 @@ class Hit:
     variant: str | None = None
     edition: str | None = None
     live: bool | None = None
+    shared: bool = False
+    coarse: bool = False
 
 
 @dataclass(slots=True)
@@ -114,6 +124,8 @@ class Rule:
         if self.when and not any(word in labels.joined for word in self.when):
             return None
         for option in self.alternatives():
+            if ("inside" in option) != bool(labels.inside):
+                continue
             groups: dict[str, str] = {}
             for label, pattern in option.items():
                 match = pattern.fullmatch(getattr(labels, label))
@@ -145,6 +157,8 @@ class Rule:
             variant=_variant(rule, version, names),
             edition=edition,
             live=live,
+            shared=bool(rule.get("shared")),
+            coarse=bool(rule.get("coarse")),
         )
 
 

@@ -7,7 +7,7 @@
     proxies       http_proxy, https_proxy, ftp_proxy, all_proxy, no_proxy
     forward       reading on in a stream that cannot be asked for an offset
     http, ftp     the two protocols
-    body          the whole of a file, from an offset on, for who fetches it
+    body          a file from an offset on, to its end, for who fetches it
     facts         what decides whether a hypervisor can stream the file
 
 Nothing of it is imported before a URL is really opened: the standard library's network modules take longer to import
@@ -17,12 +17,12 @@ those libraries have a timeout for each read only, know nothing of FTP, and are 
 """
 
 from kimchictl.media.remote.settings import NetSettings, net_settings
-from kimchictl.media.source import Source
+from kimchictl.media.remote.source import RemoteSource
 
-__all__ = ["NetSettings", "net_settings", "open_url"]
+__all__ = ["NetSettings", "RemoteSource", "net_settings", "open_url"]
 
 
-def open_url(url: str, net: NetSettings | None = None) -> Source:
+def open_url(url: str, net: NetSettings | None = None) -> RemoteSource:
     """The image behind `url`: http, https, ftp or ftps. Its size is known after the first read.
 
     Everything that is read of it must be read by the deadline, `net.timeout` seconds from now. Raises Invalid for what

@@ -19,7 +19,8 @@ from kimchictl.media.remote.address import Address, credentials_hint, parse_addr
 from kimchictl.media.remote.credentials import credentials_for
 from kimchictl.media.remote.forward import Forward
 from kimchictl.media.remote.settings import NetSettings
-from kimchictl.media.source import Source, Unreadable
+from kimchictl.media.remote.source import RemoteSource
+from kimchictl.media.source import Unreadable
 
 _MOST_HEARD = 64 << 10  # bytes of replies in one session
 _STAMP = re.compile(r"213 (\d{14})(?:\.\d+)?")
@@ -29,10 +30,19 @@ _CLOSE_PATIENCE = 2.0  # seconds that a server has to say that it noticed the en
 class Session(ftplib.FTP):
     """A control connection, logged in, in binary mode. Everything happens by `deadline`."""
 
-    def __init__(self, address: Address, net: NetSettings, deadline: wire.Deadline, window: int | None) -> None:
+    def __init__(
+        self,
+        address: Address,
+        net: NetSettings,
+        deadline: wire.Deadline,
+        window: int | None = None,
+        system_trust: bool = False,
+    ) -> None:
         super().__init__(encoding="utf-8")
         self._address, self._deadline, self._window = address, deadline, window
-        self._context = wire.tls_context(net.ca_file) if address.scheme == "ftps" else None
+        self._context = None
+        if address.scheme == "ftps":
+            self._context = wire.tls_context(None if system_trust else net.ca_file, system_trust)
         self._heard = 0
         found = credentials_for(address.host, net, default=True)
         self.host = address.host
@@ -96,11 +106,16 @@ class FtpFile:
     """One file of an FTP server, opened for reading at any offset, again and again."""
 
     def __init__(
-        self, url: str, net: NetSettings, deadline: wire.Deadline | None = None, window: int | None = None
+        self,
+        url: str,
+        net: NetSettings,
+        deadline: wire.Deadline | None = None,
+        window: int | None = None,
+        system_trust: bool = False,
     ) -> None:
         self.url, self.address = url, parse_address(url)
         self.deadline = deadline or wire.Deadline(net.timeout)
-        self._net, self._window = net, window
+        self._net, self._window, self._system_trust = net, window, system_trust
         self._session: Session | None = None
         self._data: socket.socket | None = None
         try:
@@ -122,6 +137,17 @@ class FtpFile:
                 stamp = datetime.strptime(match[1], "%Y%m%d%H%M%S") if match else None
                 mtime = stamp.replace(tzinfo=UTC).timestamp() if stamp else None
         return (size if size is None or 0 <= size < 1 << 60 else None), mtime
+
+    def restarts(self) -> bool:
+        """Whether the server can begin a transfer in the middle (RFC 3659 5)."""
+        with self.explaining():
+            session = self._connected()
+            try:
+                session.sendcmd("REST 1")
+                session.sendcmd("REST 0")
+            except ftplib.error_perm:
+                return False
+        return True
 
     def open(self, offset: int) -> int:
         """Begin a transfer at `offset`; where it really begins is returned: 0 if the server cannot start elsewhere."""
@@ -188,7 +214,7 @@ class FtpFile:
 
     def _connected(self) -> Session:
         if self._session is None:
-            self._session = Session(self.address, self._net, self.deadline, self._window)
+            self._session = Session(self.address, self._net, self.deadline, self._window, self._system_trust)
         return self._session
 
     def _cut(self) -> None:
@@ -201,13 +227,13 @@ class FtpFile:
             self._session = None
 
 
-class FtpSource(Source):
+class FtpSource(RemoteSource):
     """An image on an FTP server; `size` and `mtime` come with the first read."""
 
     __slots__ = ("_asked", "_file", "_forward")
 
     def __init__(self, url: str, net: NetSettings) -> None:
-        super().__init__(url, "url", None)
+        super().__init__(url)
         self._file = FtpFile(url, net, window=wire.PROBE_WINDOW)
         self._asked = False
         self._forward: Forward | None = None
@@ -219,9 +245,10 @@ class FtpSource(Source):
             self._asked = True
         if self._forward is None and self.size is not None and offset >= self.size:
             return b""
-        if self._forward is None and self._file.open(offset) == offset:
-            return self._piece(size)
         if self._forward is None:
+            self.ranges = self._file.open(offset) == offset
+            if self.ranges:
+                return self._piece(size)
             self._forward = Forward(self._file.read, self._file.fail)
         return self._forward.at(offset, size)
 

@@ -21,7 +21,8 @@ from kimchictl.media.remote.credentials import credentials_for
 from kimchictl.media.remote.forward import Forward
 from kimchictl.media.remote.proxies import Proxy, proxy_for
 from kimchictl.media.remote.settings import NetSettings
-from kimchictl.media.source import Source, Unreadable
+from kimchictl.media.remote.source import RemoteSource
+from kimchictl.media.source import Unreadable
 
 MAX_REDIRECTS = 10
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -229,13 +230,13 @@ def content_range(response: http.client.HTTPResponse) -> tuple[int, int, int | N
     return (first, last, total) if first <= last and (total is None or last < total) else None
 
 
-class HttpSource(Source):
+class HttpSource(RemoteSource):
     """An image read with range requests; `size` and `mtime` come with the first answer."""
 
     __slots__ = ("_client", "_forward", "_response", "_web_page")
 
     def __init__(self, url: str, net: NetSettings) -> None:
-        super().__init__(url, "url", None)
+        super().__init__(url)
         self._client = Client(url, net, window=wire.PROBE_WINDOW)
         self._response: http.client.HTTPResponse | None = None
         self._forward: Forward | None = None
@@ -318,6 +319,7 @@ class HttpSource(Source):
 
     def _learn(self, response: http.client.HTTPResponse) -> None:
         refuse_encoding(self._client, response)
+        self.ranges, self.chain = response.status == 206, tuple(self._client.chain)
         self.mtime = last_modified(response)
         self._web_page = response.headers.get_content_type() in ("text/html", "application/xhtml+xml")
 

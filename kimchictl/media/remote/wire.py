@@ -17,7 +17,8 @@ from typing import Any, cast
 from kimchictl.errors import Failed
 from kimchictl.media.source import Unreadable
 
-PROBE_WINDOW = 16 << 10  # bytes that a server can have on their way to us when we hang up on it
+# What a server can have on its way to us when we hang up on it: the kernel makes it 8 KiB, and a reader buffers 8 more.
+PROBE_WINDOW = 4 << 10
 
 
 class OutOfTime(TimeoutError):
@@ -80,7 +81,6 @@ def dial(host: str, port: int, deadline: Deadline, window: int | None = None) ->
         connection.deadline = deadline
         try:
             if window is not None:
-                # The kernel takes twice of what is set, and lets half of that be under way.
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
             connection.settimeout(deadline.left() / (len(addresses) - index))
             connection.connect(address)
@@ -159,6 +159,10 @@ def _load(context: ssl.SSLContext, cafile: str | None, capath: str | None) -> No
         return  # the system has the bundle in one of the two forms
 
 
+class CertificateRefused(Unreadable):
+    """The server's certificate is not one of who it should be, or is signed by nobody who is trusted."""
+
+
 def unreadable(url: str, reason: str, hint: str | None = None) -> Unreadable:
     """The error for the image at `url`."""
     return Unreadable(f"image {url!r} cannot be read", reason, hint)
@@ -169,7 +173,8 @@ def explained(url: str, place: str, deadline: Deadline, error: Exception) -> Unr
     hint = None
     if isinstance(error, ssl.SSLCertVerificationError):
         hint = "if it is signed by your own authority: --ca-file FILE, or net.ca_file in the configuration"
-    elif isinstance(error, ssl.SSLError) and "WRONG_VERSION" in (error.reason or ""):
+        return CertificateRefused(f"image {url!r} cannot be read", _cause(place, deadline, error), hint)
+    if isinstance(error, ssl.SSLError) and "WRONG_VERSION" in (error.reason or ""):
         hint = "https and ftps start with TLS: is the port right?"
     return unreadable(url, _cause(place, deadline, error), hint)
 
