@@ -78,6 +78,14 @@ def find_active_pool(host: Host, name: str) -> Any:
     return pool
 
 
+def outline(host: Host, name: str) -> tuple[str, str | None, int]:
+    """(type, target path, available bytes) of a pool as libvirt knows them now. Raises NotFound."""
+    pool = find_pool(host, name)
+    with asking(f"pool {name!r}"):
+        root = xml.parse(pool.XMLDesc(0), f"pool {name!r}")
+        return root.get("type") or "", xml.text(root, "target/path"), pool.info()[3]
+
+
 def names(host: Host, active_only: bool = False) -> list[str]:
     """The names of all pools, sorted."""
     flags = host.lib.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE if active_only else 0

@@ -37,8 +37,14 @@ class Volume:
     bootable: bool | None = None
 
 
-def find_volume(host: Host, pool_name: str, name: str) -> Any:
-    """The virStorageVol. Raises NotFound, and WrongState for an inactive pool."""
+def find_volume(host: Host, pool_name: str, name: str) -> Volume:
+    """The volume of that name. Raises NotFound, and WrongState for an inactive pool."""
+    handle = _handle(host, pool_name, name)
+    with asking(f"volume {name!r} of pool {pool_name!r}"):
+        return read_volume(handle, pool_name)
+
+
+def _handle(host: Host, pool_name: str, name: str) -> Any:
     pool = find_active_pool(host, pool_name)
     try:
         return pool.storageVolLookupByName(name)
@@ -50,12 +56,13 @@ def find_volume(host: Host, pool_name: str, name: str) -> Any:
         raise translate(error, f"volume {name!r}") from None
 
 
-def find_by_path(host: Host, path: str) -> Any:
-    """The virStorageVol at `path` in an active pool; None if there is none."""
+def find_by_path(host: Host, path: str) -> Volume | None:
+    """The volume at `path` in an active pool; None if there is none."""
     try:
-        return host.conn.storageVolLookupByPath(path)
+        handle = host.conn.storageVolLookupByPath(path)
+        return read_volume(handle, handle.storagePoolLookupByVolume().name())
     except host.lib.libvirtError as error:
-        if is_code(error, "NO_STORAGE_VOL"):
+        if is_code(error, "NO_STORAGE_VOL", "NO_STORAGE_POOL"):
             return None
         raise translate(error, f"volume {path}") from None
 
@@ -168,6 +175,6 @@ def check_name(name: str) -> None:
 
 def delete_volume(host: Host, pool_name: str, name: str) -> None:
     """Delete it and its data; whether something needs it, the caller has looked. Raises NotFound, WrongState."""
-    volume = find_volume(host, pool_name, name)
+    volume = _handle(host, pool_name, name)
     with asking(f"volume {name!r} of pool {pool_name!r} cannot be deleted"):
         volume.delete(0)
