@@ -85,10 +85,12 @@ def test_a_server_that_ignores_ranges_is_read_as_far_as_needed_and_hung_up_on(
     server: WebServer, content: bytes
 ) -> None:
     server.files["/a.iso"] = Served(content, ranges=False)
-    assert look(server.url("/a.iso")).boot == ("bios",)
+    with open_url(server.url("/a.iso")) as source:
+        assert probe(source).boot == ("bios",)
+        time.sleep(0.1)  # for the server to send all that it can
     assert len(server.requests) == 1
-    # The boot catalogue, the last that is needed, is in sector 25; what is under way is the window and our own buffer.
-    assert server.sent() < (25 + 1) * 2048 + (16 << 10) + (8 << 10)
+    # The boot catalogue, the last that is needed, is in sector 25; 8 KiB may be in the server's own send buffer.
+    assert server.sent() <= (25 + 1) * 2048 + (16 << 10) + (8 << 10)
 
 
 def test_a_catalogue_far_behind_is_still_reached_in_one_answer(server: WebServer, tmp_path: Path) -> None:
@@ -378,7 +380,7 @@ def test_an_image_on_an_ftp_server_costs_two_short_transfers_on_one_connection(c
         assert image.mtime == "2024-01-02T03:04:05Z"
         assert [transfer.offset for transfer in server.transfers] == [16 * 2048, 25 * 2048]
         assert server.connections == 1
-        assert all(transfer.sent < 8192 + (24 << 10) for transfer in server.transfers)
+        assert all(transfer.sent <= 8192 + (24 << 10) for transfer in server.transfers)
 
 
 def test_an_ftp_server_without_rest_or_size_is_read_from_the_start(content: bytes) -> None:
