@@ -342,7 +342,7 @@ def _summarise(surveys: Sequence[Survey], index: Index, result: ScanResult, prog
     result.problems = tuple(problems[path] for path in sorted(problems))
     absent = sum(entry.absent for survey in surveys for entry in survey.place.entries.values())
     result.notes = (
-        *index.notes,
+        *index.take_notes(),
         *([f"{absent} images are absent: their file system is not mounted"] if absent else []),
     )
     progress.detail(
