@@ -134,7 +134,7 @@ def in_a_small_file_system(code, *more):
 def test_on_a_full_disk_the_old_document_stands_and_the_message_says_why():
     said = in_a_small_file_system(FULL).splitlines()
     why = "cannot write /mnt/t/kept.json: No space left on device | free some space on its file system"
-    assert said == [why, "1 ['.lock', 'kept.json']"]
+    assert said == [why, "1 ['.lock', '.lock.turn', 'kept.json']"]
 
 
 READ_ONLY = """

@@ -11,9 +11,8 @@ import time
 
 import pytest
 
-from kimchictl import locks
 from kimchictl.errors import Failed, Locked
-from kimchictl.locks import Lock, local_locks, shared
+from kimchictl.locks import Lock, holder, mounts, shared
 
 HOLD = """
 import sys, time
@@ -82,7 +81,7 @@ def test_a_stale_note_of_a_dead_process_is_not_believed(path, other):
 def test_a_holder_on_another_host_is_only_reported(path, other, monkeypatch):
     with open(path, "w") as file:
         file.write("17 elsewhere kimchictl iso scan\n")
-    monkeypatch.setattr(locks, "_flock_pids", lambda status: [])
+    monkeypatch.setattr(holder, "_flock_pids", lambda status: [])
     said = r"process 17 on elsewhere \(kimchictl iso scan\) was the last"
     with pytest.raises(Locked, match=said), Lock(path, "it", 0):
         pass
@@ -236,13 +235,13 @@ MOUNTS = """\
 
 @pytest.mark.parametrize(("minor", "option"), [(35, "nolock"), (36, None), (37, "local_lock=flock"), (38, None)])
 def test_an_nfs_mount_that_keeps_its_locks_to_itself_is_seen(minor, option):
-    assert local_locks(MOUNTS, os.makedev(0, minor)) == option
+    assert mounts.local_locks(MOUNTS, os.makedev(0, minor)) == option
 
 
 def test_a_mount_with_local_locks_is_refused(path, monkeypatch):
-    monkeypatch.setitem(locks._local_only, os.makedev(0, 99), "nolock")
+    monkeypatch.setitem(mounts._local_only, os.makedev(0, 99), "nolock")
     with pytest.raises(Failed, match="mounted with nolock"):
-        locks.refuse_local_locks(path, os.makedev(0, 99))
+        mounts.refuse_local_locks(path, os.makedev(0, 99))
 
 
 def test_readers_share_it_and_never_wait(path, other):

@@ -3,7 +3,7 @@
     /usr/share/kimchi/KIND/*.json            a layer: read-only to us
     /etc/kimchi/KIND/*.json                  a later layer overrides documents of the same name
     ~/.config/kimchi/KIND/                   the last one is one's own, made at the first write
-        .lock                                held exclusively by a session (kimchictl.locks)
+        .lock  .lock.turn                    held exclusively by a session (kimchictl.locks)
         .tmp-PID-HEX                         a file being written; the next session removes what a killed one left
         debian-12.json                       one object: the `name` key is the name, the file's name only follows it
         others.json                          or a list of objects; a changed entry stays in its list

@@ -53,9 +53,7 @@ class Session:
         files.replace_file(self._path(file), raw)
         return self._note(Document(name, decode(raw), self._own, file, raw, False, current))
 
-    def rename(
-        self, old: str, new: str, data: Mapping[str, Any] | None = None, expect: Expected = ...
-    ) -> Document:
+    def rename(self, old: str, new: str, data: Mapping[str, Any] | None = None, expect: Expected = ...) -> Document:
         """Gives the document `old` the name `new`, and `data` if given; one that it hid is seen again under `old`.
 
         Raises as `put` and `delete` do; Exists when there is a document `new`.

@@ -29,7 +29,7 @@ class Directory:
 
     def files(self):
         """What lies there, the lock file left out."""
-        return sorted(file for file in os.listdir(self.path) if file != ".lock")
+        return sorted(file for file in os.listdir(self.path) if not file.startswith(".lock"))
 
 
 @pytest.fixture

@@ -3,16 +3,16 @@
     DIRECTORY/
       .lock   mode 0600, made once, never replaced and never removed; its text, "PID HOST COMMAND", names who locked it
               last: a courtesy to those who wait in vain, while /proc/locks says who holds it now
+      .lock.turn   the same for the place at the head of the queue
 
-The semaphore is taken first, flock under it. Nobody waits for a person, a network or libvirt while holding one.
+The semaphore is taken first, the turn under it, the lock under that; then the turn is given on. Nobody waits for a
+person, a network or libvirt while holding one.
 """
 
 import contextlib
 import fcntl
 import os
-import re
 import stat
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -20,6 +20,10 @@ from types import TracebackType
 
 from kimchictl import files
 from kimchictl.errors import Failed, Locked
+from kimchictl.locks.holder import describe_holder, write_holder
+from kimchictl.locks.mounts import refuse_local_locks
+
+TURN = ".turn"
 
 _WAIT = "wait until it is done, or give it longer with --lock-timeout"
 
@@ -108,9 +112,10 @@ class Lock:
 
     def _lock_file(self, deadline: float) -> int:
         while True:
-            fd = self._open_file()
+            fd = self._open_file(self.path)
             try:
-                self._wait(fd, deadline)
+                with self._turn(deadline):
+                    self._wait(fd, deadline)
                 if _is_at(fd, self.path):
                     write_holder(fd)
                     return fd
@@ -119,13 +124,28 @@ class Lock:
                 raise
             _close(fd)  # somebody removed the file by hand meanwhile, and made another one that others lock
 
-    def _open_file(self) -> int:
+    @contextlib.contextmanager
+    def _turn(self, deadline: float) -> Iterator[None]:
+        """Until it is this process' turn to wait for the lock.
+
+        flock queues nobody: a writer that comes back at once would have the lock again before anybody who sleeps looks.
+        With the turn, which one process has at a time, it cannot pass the one at the head. Who has waited half of its
+        time does without: the one at the head may have been stopped.
+        """
+        fd = self._open_file(self.path + TURN)
+        try:
+            _poll(fd, self.path, (time.monotonic() + deadline) / 2, 0.004)
+            yield
+        finally:
+            _close(fd)
+
+    def _open_file(self, path: str) -> int:
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         with _guard:  # no fork between opening it and noting it
             try:
-                fd = os.open(self.path, flags, 0o600)
+                fd = os.open(path, flags, 0o600)
             except OSError as error:
-                raise files.failed("open the lock", self.path, error) from error
+                raise files.failed("open the lock", path, error) from error
             _open[fd] = self
         return fd
 
@@ -134,13 +154,20 @@ class Lock:
         if not stat.S_ISREG(status.st_mode):
             raise Failed(f"the lock {self.path} is not a regular file", "remove it")
         refuse_local_locks(self.path, status.st_dev)
-        pause = 0.0005
-        while not _try_lock(fd, self.path):
-            if time.monotonic() >= deadline:
-                raise Locked(f"{self.what} is locked by {holder(fd)}", _WAIT)
-            time.sleep(min(pause, max(deadline - time.monotonic(), 0)))
-            # At most 8 ms and never in step with others who wait: flock queues nobody, whoever asks first gets it.
-            pause = min(pause * 1.5, 0.004 + time.monotonic_ns() % 4_000_000 / 1e9)
+        if not _poll(fd, self.path, deadline, 0.0005):
+            raise Locked(f"{self.what} is locked by {describe_holder(fd)}", _WAIT)
+
+
+def _poll(fd: int, path: str, deadline: float, longest: float) -> bool:
+    """Tries to lock until `deadline`, with pauses of about `longest` at most; whether it succeeded."""
+    pause = 0.0002
+    while not _try_lock(fd, path):
+        left = deadline - time.monotonic()
+        if left <= 0:
+            return False
+        time.sleep(min(pause, left))
+        pause = min(pause * 1.5, longest * (0.75 + time.monotonic_ns() % 500 / 1000))  # not in step with the others
+    return True
 
 
 def _try_lock(fd: int, path: str) -> bool:
@@ -198,100 +225,3 @@ def _is_at(fd: int, path: str) -> bool:
         return os.path.samestat(os.fstat(fd), os.lstat(path))
     except FileNotFoundError:
         return False
-
-
-# ---- who holds it ----------------------------------------------------------------------------------------------------
-
-_WRITTEN = re.compile(r"(\d{1,10}) (\S+) (.*)")
-_PASSWORD = re.compile(r"(?<=://)[^/@\s]*@")
-_KERNEL_LOCK = re.compile(r"^\d+: FLOCK +\S+ +\S+ (\d+) ([0-9a-f]+):([0-9a-f]+):(\d+) ", re.MULTILINE)
-
-
-def holder(fd: int) -> str:
-    """Who holds the flock on the file open as `fd`, for a sentence: "process 17 (kimchictl iso scan)"."""
-    match = _WRITTEN.match(os.pread(fd, 4096, 0).decode("utf-8", "replace"))
-    pid, host, command = (int(match[1]), match[2], match[3]) if match else (0, "", "")
-    holding = _flock_pids(os.fstat(fd))
-    if pid in holding:
-        return f"process {pid} ({command})"
-    if holding:  # a reader, who writes nothing, or one who has not written yet
-        return f"process {holding[0]} ({_command_of(holding[0])})"
-    if pid and (host != _host() or not os.path.exists(f"/proc/{pid}")):
-        return f"a process that cannot be seen from here; process {pid} on {host} ({command}) was the last to say so"
-    return "another process, which cannot be told from here"
-
-
-def write_holder(fd: int) -> None:
-    """Notes this process in its lock file. A full disk does not matter: `holder` asks the kernel first."""
-    text = f"{os.getpid()} {_host()} {_printable(' '.join([os.path.basename(sys.argv[0]), *sys.argv[1:]]))}\n"
-    with contextlib.suppress(OSError):
-        data = text.encode()
-        os.pwrite(fd, data, 0)
-        os.ftruncate(fd, len(data))
-
-
-def _flock_pids(status: os.stat_result) -> list[int]:
-    """The processes which hold a flock on the file of `status`, as the kernel tells, but for those it hides from us."""
-    try:
-        with open("/proc/locks", encoding="ascii", errors="replace") as table:
-            found = _KERNEL_LOCK.findall(table.read(1 << 22))
-    except OSError:
-        return []
-    same = [entry for entry in found if int(entry[3]) == status.st_ino and int(entry[0]) > 0]
-    device = (os.major(status.st_dev), os.minor(status.st_dev))
-    # The kernel gives the superblock's device; stat(2) on btrfs and overlayfs another one: there the inode must do.
-    exact = [entry for entry in same if (int(entry[1], 16), int(entry[2], 16)) == device]
-    return [int(entry[0]) for entry in exact or same]
-
-
-def _command_of(pid: int) -> str:
-    try:
-        with open(f"/proc/{pid}/cmdline", "rb") as line:
-            return _printable(line.read(4096).rstrip(b"\0").replace(b"\0", b" ").decode("utf-8", "replace"))
-    except OSError:
-        return "its command is unknown"
-
-
-def _printable(command: str) -> str:
-    """At most 200 characters of `command` on one line, passwords in URLs left out."""
-    clean = _PASSWORD.sub("***@", command)[:200]
-    return "".join(character if character.isprintable() else "?" for character in clean)
-
-
-def _host() -> str:
-    return os.uname().nodename.replace(" ", "-") or "-"
-
-
-# ---- file systems whose locks end at this host -----------------------------------------------------------------------
-
-_local_only: dict[int, str | None] = {}
-
-
-def refuse_local_locks(path: str, device: int) -> None:
-    """Raises Failed when `path`, on `device`, is shared with other hosts by a mount that keeps its locks to itself."""
-    if os.major(device):  # a disk of this host's own
-        return
-    if device not in _local_only:
-        try:
-            with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as table:
-                _local_only[device] = local_locks(table.read(1 << 22), device)
-        except OSError:
-            _local_only[device] = None
-    if option := _local_only[device]:
-        raise Failed(
-            f"the locks on {path} would not be seen by the other hosts that share it: it is mounted with {option}",
-            f"mount it without {option}, or keep it on a file system of this host",
-        )
-
-
-def local_locks(mountinfo: str, device: int) -> str | None:
-    """The option of the mount of `device` that keeps flock to this host, else None: proc(5) mountinfo, nfs(5)."""
-    wanted = f"{os.major(device)}:{os.minor(device)}"
-    for line in mountinfo.splitlines():
-        before, _, after = line.partition(" - ")
-        if before.split(" ")[2:3] != [wanted] or not after.startswith(("nfs ", "nfs4 ")):
-            continue
-        for option in after.split(" ")[-1].split(","):
-            if option in ("nolock", "local_lock=flock", "local_lock=all"):
-                return option
-    return None
