@@ -1,4 +1,4 @@
-"""Which system is on a medium: `identify`, and `explain` with the reasons. The decision is `kimchictl.media.naming`'s."""
+"""Which system is on a medium: `identify`, and `explain` with the reasons. `kimchictl.media.naming` decides."""
 
 import os
 from collections.abc import Mapping

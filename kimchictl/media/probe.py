@@ -22,7 +22,7 @@ FRESH_SECONDS = 60  # an image changed more recently may still be on its way; no
 def probe(source: Source) -> Image:
     """The image that `source` is. Raises NotAnImage (a Damaged) when it is none; Unreadable, TimedOut."""
     media = read_media(source)
-    return describe(source, media, identify(media))
+    return describe(source, media, identify(media, source))
 
 
 def probe_path(path: str) -> Image:
