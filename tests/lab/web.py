@@ -130,6 +130,9 @@ class WebServer(TcpServer):
 
     def serve(self, connection: socket.socket, number: int) -> None:
         reader = connection.makefile("rb")
+        if reader.peek(1)[:1] == b"\x16":  # a TLS handshake, where none was expected: as nginx answers it
+            connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            return
         while (request := _read_request(reader, number)) is not None:
             if request.method == "CONNECT":
                 self.proxied.append(request)
