@@ -73,6 +73,12 @@ def read_capabilities(host: Host) -> Capabilities:
     return parse_capabilities(document)
 
 
+def host_memory(host: Host) -> int:
+    """The host's memory in MiB."""
+    with asking(f"host {host.uri}: memory"):
+        return int(host.conn.getInfo()[1])
+
+
 def parse_capabilities(document: str) -> Capabilities:
     """virConnectGetCapabilities' document as a record."""
     root = xml.parse(document, "the host's capabilities")

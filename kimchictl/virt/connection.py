@@ -30,7 +30,7 @@ def library() -> Any:
     global _lib
     if _lib is None:
         try:
-            import libvirt
+            import libvirt  # type: ignore[import-untyped]
         except ImportError as error:
             raise HostError(
                 f"libvirt's Python library is not usable: {error}",
@@ -99,7 +99,12 @@ def silent(_sentence: str) -> None:
 
 
 def open_host(
-    uri: str | None = None, *, readonly: bool = False, timeout: float | None = None, note: Note = silent, prompt: bool = True
+    uri: str | None = None,
+    *,
+    readonly: bool = False,
+    timeout: float | None = None,
+    note: Note = silent,
+    prompt: bool = True,
 ) -> Host:
     """Open `uri` (None: libvirt's own default). Raises HostError, also when it takes more than `timeout` seconds.
 

@@ -7,9 +7,10 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
-from kimchictl.errors import Invalid, NotFound
+from kimchictl.errors import Exists, Invalid, KimchiError, NotFound
 from kimchictl.virt.connection import Host, asking, is_code
 from kimchictl.virt.domainread import Description, VmDisk, VmGraphics, VmNic, read_domain
 
@@ -49,6 +50,8 @@ class VmDetails(Vm):
     addresses: tuple[str, ...] = ()
 
 
+AnyVm = TypeVar("AnyVm", bound=Vm)
+
 BASE_KEYS = ("name", "uuid", "state", "vcpus", "max_vcpus", "memory", "max_memory", "autostart", "persistent")
 DESCRIBED_KEYS = ("title", "description", "template", "os_distro", "os_version", "graphics")
 
@@ -84,8 +87,8 @@ def list_vms(host: Host, described: bool = False) -> list[Vm]:
         persistent = {d.UUID() for d in host.conn.listAllDomains(lib.VIR_CONNECT_LIST_DOMAINS_PERSISTENT)}
     vms = []
     for domain, stats in found:
-        for vm in _unless_gone(host, lambda d=domain, s=stats: _from_stats(d, s, autostart, persistent)):
-            vms += _unless_gone(host, lambda d=domain, v=vm: _described(d, v)) if described else [vm]
+        for vm in _unless_gone(host, partial(_from_stats, domain, stats, autostart, persistent)):
+            vms += _unless_gone(host, partial(_described, domain, vm)) if described else [vm]
     return sorted(vms, key=lambda vm: (vm.name.casefold(), vm.name))
 
 
@@ -131,7 +134,7 @@ def _described(domain: Any, vm: Vm) -> Vm:
     return _with(vm, read_domain(domain.XMLDesc(0), vm.name))
 
 
-def _with(vm: Vm, said: Description) -> Any:
+def _with(vm: AnyVm, said: Description) -> AnyVm:
     return replace(
         vm,
         title=said.title,
@@ -164,8 +167,7 @@ def show_vm(host: Host, name: str) -> VmDetails:
             snapshots=tuple(_snapshots(host, domain)),
             addresses=tuple(addresses(host, domain)) if _state_name(state) in ACTIVE else (),
         )
-    shown: VmDetails = _with(details, said)
-    return shown
+    return _with(details, said)
 
 
 def describe(host: Host, name: str) -> Description:
@@ -189,6 +191,20 @@ def descriptions(host: Host) -> Iterator[tuple[str, Description]]:
             if not is_code(error, "NO_DOMAIN"):
                 with asking(f"vm {domain.name()!r}"):
                     raise
+
+
+def define(host: Host, name: str, document: str) -> None:
+    """Define a new domain, validated by libvirt's own schema.
+
+    Raises Exists for a name that is taken: libvirt refuses it, as the UUIDs differ; and Invalid.
+    """
+    try:
+        with asking(f"vm {name!r} cannot be defined"):
+            host.conn.defineXMLFlags(document, host.lib.VIR_DOMAIN_DEFINE_VALIDATE)
+    except KimchiError:
+        if name in names(host):
+            raise Exists(f"vm {name!r} already exists", "choose another name") from None
+        raise
 
 
 def _measured(host: Host, domain: Any, disk: VmDisk) -> VmDisk:

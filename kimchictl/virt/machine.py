@@ -60,7 +60,7 @@ def find_machine(host: Host, template: Template, virt_type: str | None = None) -
 
 def choose_hardware(template: Template, machine: Machine) -> Hardware:
     """The hardware for a guest of `template` on `machine`. Raises Invalid where the two do not go together."""
-    arch = canonical_arch(template.os_arch) if _assumed(machine, template) else machine.arch
+    arch = _arch(template, machine)
     known = template.os_distro != "unknown"
     kind = machine.machine or machine_type(template, arch)
     family = _family(kind)
@@ -83,9 +83,11 @@ def choose_hardware(template: Template, machine: Machine) -> Hardware:
     )
 
 
-def _assumed(machine: Machine, template: Template) -> bool:
+def _arch(template: Template, machine: Machine) -> str:
     """Without a host (`emulator` unknown) the template's own architecture is believed."""
-    return machine.emulator is None and template.os_arch is not None and template.os_arch != "any"
+    if machine.emulator is None and template.os_arch is not None and template.os_arch != "any":
+        return canonical_arch(template.os_arch)
+    return machine.arch
 
 
 def machine_type(template: Template, arch: str) -> str:

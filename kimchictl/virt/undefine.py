@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
+from kimchictl.errors import NotFound
 from kimchictl.virt.connection import Host, asking, is_code
 from kimchictl.virt.domainread import read_domain
+from kimchictl.virt.domains import find_domain
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +40,15 @@ def _count(host: Host, ask: Any) -> int:
         return 0
 
 
-def undefine(host: Host, domain: Any) -> None:
-    """Forget a persistent domain that is off. The flags are those it needs: drivers refuse what they do not know."""
+def undefine_vm(host: Host, name: str) -> None:
+    """Forget a VM that is off; a transient one is gone already.
+
+    The flags are those it needs: drivers refuse what they do not know.
+    """
+    try:
+        domain = find_domain(host, name)
+    except NotFound:
+        return
     has = belongings_of(host, domain)
     flags = 0
     for present, name in (
