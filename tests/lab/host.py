@@ -42,6 +42,9 @@ from typing import Any, Self
 NEEDED = ("unshare", "nsenter", "tini", "ip", "libvirtd", "dnsmasq", "qemu-system-x86_64", "qemu-img")
 READY_WITHIN = 30.0  # seconds; a fifth of one is usual
 
+# unshare(1) cannot set the propagation of a root that is no mount point (a chroot): stop_propagation() does it.
+NAMESPACES = ["--mount", "--net", "--pid", "--uts", "--propagation=unchanged", "--fork", "--kill-child"]
+
 # mount(2)
 MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
 MNT_DETACH = 2  # umount2(2)
@@ -98,7 +101,8 @@ def why_not() -> str | None:
     missing = [name for name in NEEDED if shutil.which(name, path=path) is None]
     if missing:
         return f"a private libvirt host needs {', '.join(missing)} (setup/check installs the packages)"
-    return None
+    tried = subprocess.run(["unshare", *NAMESPACES, "true"], stderr=subprocess.PIPE, text=True)
+    return f"no namespaces can be had here: {tried.stderr.strip()}" if tried.returncode else None
 
 
 class PrivateHost:
@@ -202,11 +206,9 @@ def prepare(root: Path, qemu_user: str = "root") -> None:
 
 def command_line(root: Path, argv: Sequence[str]) -> list[str]:
     """The command line which runs `argv` on a private host at `root`."""
-    # `unchanged`: unshare(1) cannot set the propagation of a root that is no mount point (a chroot); enter() does it.
-    namespaces = ["unshare", "--mount", "--net", "--pid", "--uts", "--propagation=unchanged", "--fork", "--kill-child"]
     # An init that reaps: else libvirt waits 2 s for each qemu that it ended.
     init = ["tini", "-s", "--"]
-    return [*namespaces, *init, sys.executable, str(Path(__file__).resolve()), "--inside", str(root), *argv]
+    return ["unshare", *NAMESPACES, *init, sys.executable, str(Path(__file__).resolve()), "--inside", str(root), *argv]
 
 
 def enter(root: Path) -> None:
