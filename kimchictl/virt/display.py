@@ -1,0 +1,62 @@
+"""What a guest shows: the address of its display, and a picture of its screen."""
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from kimchictl.errors import Failed, WrongState
+from kimchictl.virt.connection import Host, asking
+from kimchictl.virt.domainread import VmGraphics
+from kimchictl.virt.domains import describe
+from kimchictl.virt.power import require_running
+
+_ANY = ("0.0.0.0", "::", "")  # noqa: S104 - recognised, not bound
+MAX_PICTURE = 256 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Display:
+    """How a viewer reaches a guest: `uri` is None where only a socket leads there."""
+
+    name: str
+    type: str
+    uri: str | None
+    host: str | None
+    port: int | None
+    tls_port: int | None
+    socket: str | None
+
+
+def find_display(host: Host, name: str) -> Display:
+    """The display of a running VM. Raises WrongState if it is off or has none."""
+    require_running(host, name, "looked at")
+    shown = describe(host, name).graphics
+    if shown is None or (shown.port is None and shown.tls_port is None and shown.socket is None):
+        raise WrongState(f"vm {name!r} has no display", f"kimchictl vm console {name}")
+    where = _address(host, shown)
+    port = shown.port or shown.tls_port
+    literal = f"[{where}]" if ":" in where else where
+    uri = f"{shown.type}://{literal}:{port}" if port else None
+    return Display(name, shown.type, uri, where if port else None, shown.port, shown.tls_port, shown.socket)
+
+
+def _address(host: Host, shown: VmGraphics) -> str:
+    """Where a viewer has to go: a guest that listens on every address is found at its host's."""
+    if (shown.listen or "") not in _ANY:
+        return shown.listen or ""
+    return "127.0.0.1" if host.is_local else urlsplit(host.uri).hostname or "127.0.0.1"
+
+
+def screenshot(host: Host, name: str, screen: int = 0) -> tuple[str, bytes]:
+    """(media type, picture) of a running VM's screen, usually ("image/png", ...). Raises WrongState if it is off."""
+    domain = require_running(host, name, "photographed")
+    stream = host.conn.newStream(0)
+    with asking(f"vm {name!r}: screenshot"):
+        kind = domain.screenshot(stream, screen, 0)
+        picture = bytearray()
+        while data := stream.recv(1 << 16):
+            picture += data
+            if len(picture) > MAX_PICTURE:
+                stream.abort()
+                raise Failed(f"the picture of vm {name!r} is larger than {MAX_PICTURE >> 20} MiB")
+        stream.finish()
+    return kind, bytes(picture)
