@@ -41,6 +41,8 @@ def places(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
         monkeypatch.delenv(name)
     for name in ("NO_COLOR", "FORCE_COLOR", "TERM", "COLUMNS", "LINES", "VISUAL", "EDITOR"):
         monkeypatch.delenv(name, raising=False)
+    for tree in ("SYSTEM", "LOCAL", "USER"):  # what is installed here must not decide; a test of osinfo-db names its own
+        monkeypatch.setenv(f"OSINFO_{tree}_DIR", "/nonexistent")
     own = tmp_path_factory.mktemp("places")
     for what in ("CONFIG", "STATE", "CACHE"):
         monkeypatch.setenv(f"KIMCHI_{what}_DIR", str(own / what.lower()))

@@ -1,7 +1,8 @@
 """SOURCE as the command line has it: a path, pool:POOL/VOLUME or a URL, told apart and opened.
 
     split_source   what a text names: ("url", ...), ("pool", ...) or ("path", ...)
-    probe_source   the image that a text names
+    opened         what a text names, open for reading
+    look_at        the image that a text names, with the evidence of its name; probe_source without
 
 With a host that is not this machine a plain path names a file there: it is looked up as a volume, never opened here.
 """
@@ -9,17 +10,21 @@ With a host that is not this machine a plain path names a file there: it is look
 import os
 import re
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kimchictl.config import Config
 from kimchictl.errors import Invalid, NotFound
-from kimchictl.media.probe import probe, probe_path
+from kimchictl.media.descriptors import read_media
+from kimchictl.media.evidence import Evidence
+from kimchictl.media.identify import explain
+from kimchictl.media.probe import describe
 from kimchictl.media.records import Image
-from kimchictl.media.source import open_source
+from kimchictl.media.source import Source, open_source
 
 if TYPE_CHECKING:
     from kimchictl.virt.connection import Host
+    from kimchictl.virt.volumes import Volume
 
 SCHEMES = ("http", "https", "ftp", "ftps")
 
@@ -42,37 +47,68 @@ def split_source(text: str) -> tuple[str, str]:
     return "path", text
 
 
-def probe_source(text: str, host: Callable[[], "Host"], config: Config, ca_file: str | None = None) -> Image:
-    """The image that `text` names; `host` opens the connection and is called only for a volume.
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An image with the evidence of its name."""
 
-    A URL is asked as `config` says, and `ca_file` names certificates to trust besides the system's.
+    image: Image
+    evidence: Evidence
+
+
+def probe_source(text: str, host: Callable[[], "Host"], config: Config, ca_file: str | None = None) -> Image:
+    """The image that `text` names; see `look_at`."""
+    return look_at(text, host, config, ca_file).image
+
+
+def look_at(text: str, host: Callable[[], "Host"], config: Config, ca_file: str | None = None) -> Seen:
+    """The image that `text` names, and why it is called what it is called.
 
     Raises NotFound, Invalid, Failed, Damaged, HostError.
     """
     kind, rest = split_source(text)
+    if kind != "pool":
+        with opened(text, host, config, ca_file) as source:
+            return _seen(source)
+    volume = _find_volume(rest, host())
+    with open_source(volume.path) as source:
+        seen = _seen(source)
+    image = replace(seen.image, source="pool", pool=volume.pool, volume=volume.name, capacity=volume.capacity)
+    return replace(seen, image=image)
+
+
+def opened(text: str, host: Callable[[], "Host"], config: Config, ca_file: str | None = None) -> Source:
+    """What `text` names, open; to be closed by the caller.
+
+    `host` opens the connection and is called only for a volume; a URL is asked as `config` says, and `ca_file` names
+    certificates to trust besides the system's. Raises NotFound, Invalid, Failed, HostError.
+    """
+    kind, rest = split_source(text)
     if kind == "path":
-        return _probe_local(rest)
+        return _open_local(rest)
     if kind == "pool":
-        return _probe_volume(rest, host())
+        return open_source(_find_volume(rest, host()).path)
     from kimchictl.media.remote import net_settings, open_url
 
-    with open_url(rest, net_settings(config, ca_file)) as source:
-        return probe(source)
+    return open_url(rest, net_settings(config, ca_file))
 
 
-def _probe_local(path: str) -> Image:
+def _seen(source: Source) -> Seen:
+    media = read_media(source)
+    evidence = explain(media, source)
+    return Seen(describe(source, media, evidence.identity), evidence)
+
+
+def _open_local(path: str) -> Source:
     try:
-        return probe_path(path)
+        return open_source(path)
     except NotFound as error:
         name = os.path.basename(path) or path
         hint = f"a volume of a storage pool is written pool:POOL/{name}" if name.isprintable() else None
         raise NotFound(str(error), hint) from None
 
 
-def _probe_volume(name: str, host: "Host") -> Image:
+def _find_volume(name: str, host: "Host") -> "Volume":
     from kimchictl.virt.volumes import find_volume
 
     pool, _, volume = name.partition("/")
-    found = find_volume(host, pool, volume)
-    with open_source(found.path) as source:
-        return replace(probe(source), source="pool", pool=pool, volume=volume, capacity=found.capacity)
+    return find_volume(host, pool, volume)

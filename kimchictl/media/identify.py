@@ -7,6 +7,7 @@ from functools import lru_cache
 from kimchictl.config import Places, find_places
 from kimchictl.media.evidence import Evidence
 from kimchictl.media.inside import look_inside
+from kimchictl.media.knowledge import knowledge_key
 from kimchictl.media.naming import Namer
 from kimchictl.media.osinfo import open_database
 from kimchictl.media.osinfo_files import directories
@@ -36,10 +37,11 @@ def explain(media: Media, source: Source | None = None, namer: Namer | None = No
 
 
 def installed_namer(environ: Mapping[str, str] = os.environ) -> Namer:
-    """The namer that knows what is installed and taught here, put together once for the same places."""
-    return _namer(directories(environ), find_places(environ))
+    """The namer that knows what is installed and taught here, put together anew when that changed."""
+    places = find_places(environ)
+    return _namer(directories(environ), places, knowledge_key(places, environ))
 
 
 @lru_cache(maxsize=4)
-def _namer(trees: tuple[str, ...], places: Places) -> Namer:
+def _namer(trees: tuple[str, ...], places: Places, _knowledge: str) -> Namer:
     return Namer(open_database(trees, places.cache_dir), taught_rules(places))

@@ -80,13 +80,17 @@ def test_a_quiet_scan_says_nothing(kimchi, tree):
 
 
 def test_a_template_for_each_image_first_seen_and_none_again_for_a_deleted_one(kimchi, tree):
+    words = ("iso", "scan", "--deep", tree, "--create-templates", "-q")
+    templates = lambda: [row["name"] for row in kimchi("template", "list", "-o", "json").json]  # noqa: E731
+    kimchi(*words, status=0)
+    assert templates() == []  # changed in the last minute: they may still be copied
     for name in ("ubuntu12.04.iso", "isos/sles10.iso"):
         os.utime(tree / name, (1e9, 1e9))
-    words = ("iso", "scan", "--deep", tree, "--create-templates", "-q")
     kimchi(*words, status=0)
-    # what changed in the last minute waits: its ctime cannot be set back
-    names = [row["name"] for row in kimchi("template", "list", "-o", "json").json]
-    assert names == []
+    assert templates() == ["sles-10", "ubuntu-12.04-server"]
+    kimchi("template", "delete", "sles-10", status=0)
+    kimchi(*words, status=0)
+    assert templates() == ["ubuntu-12.04-server"]
 
 
 def test_a_vanished_image_that_a_template_names_is_said(kimchi, tree):
@@ -130,3 +134,45 @@ def test_a_file_name_cannot_write_to_the_terminal(kimchi, tmp_path):
     run = kimchi("iso", "scan", "--deep", tmp_path, status=0)
     assert "\x1b" not in run.out
     assert r"a\x1b[31m.iso" in run.out
+
+
+def test_what_is_taught_is_known_at_the_next_look_and_forgotten_with_the_rule(kimchi, tmp_path):
+    make_image(tmp_path / "a.iso", "Appliance 4.2 x86_64")
+    make_image(tmp_path / "b.iso", "Appliance 5.0 x86_64")
+    kimchi("iso", "scan", "--deep", tmp_path, status=0)
+    kimchi("iso", "teach", tmp_path / "a.iso", "--os-distro", "ours", "--os-version", "4.2", status=0)
+    named = [("a.iso", "ours", "4.2"), ("b.iso", "ours", "5.0")]
+    assert found(kimchi("iso", "scan", "--deep", tmp_path, "-o", "json")) == named
+    assert kimchi("iso", "probe", tmp_path / "b.iso", "-o", "json").json[0]["identified_by"] == "taught:ours-4.2"
+    kimchi("iso", "rule", "delete", "ours-4.2", status=0)
+    assert kimchi("iso", "probe", tmp_path / "b.iso", "-o", "json").json[0]["os_distro"] == "unknown"
+
+
+def test_teaching_shows_the_rule_and_a_dry_run_keeps_none(kimchi, tmp_path):
+    make_image(tmp_path / "a.iso", "Appliance 4.2")
+    words = ("iso", "teach", tmp_path / "a.iso", "--os-distro", "ours", "--os-version", "4.2")
+    assert "<version>" in kimchi(*words, "--dry-run", status=0).json["match"][0]["volume"]
+    assert kimchi("iso", "rule", "list", "-o", "json").json == []
+    kimchi(*words, status=0)
+    kimchi(*words, status=4)
+    kimchi(*words, "--replace", status=0)
+
+
+def test_a_rule_is_edited_only_into_one_that_works(kimchi, tmp_path, monkeypatch):
+    make_image(tmp_path / "a.iso", "Appliance 4.2")
+    kimchi("iso", "teach", tmp_path / "a.iso", "--os-distro", "ours", "--os-version", "4.2", status=0)
+    monkeypatch.setenv("EDITOR", "sed -i s/Appliance/[/")
+    kimchi("iso", "rule", "edit", "ours-4.2", status=4)
+    monkeypatch.setenv("EDITOR", "sed -i s/ours/theirs/")
+    kimchi("iso", "rule", "edit", "ours-4.2", status=4)  # the name would change with it
+    monkeypatch.setenv("EDITOR", """sed -i 's/"distro": "ours"/"distro": "theirs"/'""")
+    kimchi("iso", "rule", "edit", "ours-4.2", status=0)
+    assert kimchi("iso", "probe", tmp_path / "a.iso", "-o", "json").json[0]["os_distro"] == "theirs"
+
+
+def test_explain_says_what_was_looked_at_and_what_decided(kimchi, tree):
+    path = tree / "ubuntu12.04.iso"
+    evidence = kimchi("iso", "probe", path, "--explain", "-o", "json", status=0).json[0]["evidence"]
+    assert evidence["labels"]["volume"] == "Ubuntu-Server 12.04 LTS amd64"
+    assert evidence["chosen"]["distro"] == "ubuntu"
+    assert "decided" in kimchi("iso", "probe", path, "--explain", status=0).out

@@ -62,9 +62,11 @@ def scan(
     result = _deep(app, paths, pools, options) if deep else _shallow(app, paths, pools, options)
     for error in result.failures:
         app.report(error)
-    _tell(app, result)
+    _tell(app, result, news_only=changed)
     created_failures = _create_templates(app, result) if create_templates else 0
     _emit(app, result, changed, everything)
+    if result.interrupted:
+        raise KeyboardInterrupt  # the index and the output have what was found until then
     attempts = len(result.places) + len(result.failures)
     failed = exit_status(attempts, [error.exit_status for error in result.failures])
     if failed or created_failures or (strict and result.problems):
@@ -83,13 +85,14 @@ def _look(app: App, given: dict[str, bool | tuple[str, ...]]) -> dict[str, bool 
 
 def _deep(app: App, paths: tuple[str, ...], pools: tuple[str, ...], options: "ScanOptions") -> "ScanResult":
     from kimchictl.actions.scan import deep_scan
+    from kimchictl.media.knowledge import knowledge_key
 
     if pools:
         raise UsageError("--pool does not go with --deep")
     places = paths or app.config["scan.paths"]
     if not places:
         raise UsageError("a deep scan needs a PATH", "name one, or set scan.paths in the configuration")
-    return deep_scan(places, options, app.index, app.progress)
+    return deep_scan(places, options, app.index, app.progress, knowledge_key(app.places))
 
 
 def _shallow(app: App, paths: tuple[str, ...], pools: tuple[str, ...], options: "ScanOptions") -> "ScanResult":
@@ -100,23 +103,24 @@ def _shallow(app: App, paths: tuple[str, ...], pools: tuple[str, ...], options: 
     return shallow_scan(app.host, pools, options, app.index, app.progress)
 
 
-def _tell(app: App, result: "ScanResult") -> None:
+def _tell(app: App, result: "ScanResult", news_only: bool) -> None:
+    """What was wrong inside the places; with `news_only` what was not so at the last scan, as cron mails it."""
     for note in result.notes:
         app.note(note)
-    for problem in result.problems:
+    problems = [problem for problem in result.problems if problem.new or not news_only]
+    for problem in problems:
         app.note(f"{problem.path}: {problem.reason}")
-    if result.problems:
-        app.note(f"{len(result.problems)} could not be read")
+    if problems:
+        app.note(f"{len(problems)} could not be read")
 
 
 def _create_templates(app: App, result: "ScanResult") -> int:
     """Make templates of what was first seen; how many could not be made."""
-    from kimchictl.actions.from_scan import declined_store, templates_for_images
+    from kimchictl.actions.from_scan import declined_by, templates_for_images
 
     if not result.first_seen:
         return 0
-    declined = declined_store(app.places.own_state, app.config["lock_timeout"])
-    outcome = templates_for_images(app.templates, declined, result.first_seen, patient=True)
+    outcome = templates_for_images(app.templates, declined_by(app.index), result.first_seen, patient=True)
     for kept in outcome.kept:
         app.note(f"template {kept.template.name!r} made of {kept.template.cdrom}")
     for error in outcome.failures:
@@ -125,6 +129,8 @@ def _create_templates(app: App, result: "ScanResult") -> int:
 
 
 def _emit(app: App, result: "ScanResult", changed: bool, everything: bool) -> None:
+    if not changed and app.options.quiet or changed and not result.changes and app.format != "json":
+        return
     from kimchictl.actions.usage import used_by_templates
     from kimchictl.query import plain
 
@@ -134,8 +140,7 @@ def _emit(app: App, result: "ScanResult", changed: bool, everything: bool) -> No
         for image in images:
             if kinds[image.location] == "removed" and image.used_by:
                 app.note(f"{image.location} is gone; it is still named by template {', '.join(image.used_by)}")
-        if images or app.format == "json":
-            app.emit_list([{"change": kinds[image.location], **plain(image)} for image in images], CHANGES)
-    elif not app.options.quiet:
+        app.emit_list([{"change": kinds[image.location], **plain(image)} for image in images], CHANGES)
+    else:
         found = [image for image in result.images if everything or image.bootable or image.error]
         app.emit_list(used_by_templates(found, app.templates), IMAGES)

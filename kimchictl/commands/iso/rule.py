@@ -1,0 +1,58 @@
+"""`kimchictl iso rule`: what this site taught, listed, shown, edited and deleted."""
+
+import click
+
+from kimchictl.app import App
+from kimchictl.commands.base import Group, list_options, missing_ok_option, name_argument, names_argument, pass_app
+from kimchictl.render import View, write_json
+
+_COLUMNS = ("name", "distro", "version", "pattern", "origin")
+RULES = View(columns=(*_COLUMNS, "problem"), keys=(*_COLUMNS, "path", "problem"), wide=("path",))
+
+
+@click.group(cls=Group)
+def rule() -> None:
+    """Rules of this site: what was taught about labels."""
+
+
+@rule.command("list")
+@list_options
+@pass_app
+def list_(app: App) -> None:
+    """List the rules of this site, and what is wrong with them."""
+    from kimchictl.actions.teach import list_rules
+
+    app.emit_list(list_rules(app.rules), RULES)
+
+
+@rule.command()
+@name_argument("rule")
+@pass_app
+def show(app: App, name: str) -> None:
+    """Show a rule as it is stored."""
+    write_json(app.rules.get(name).data)
+
+
+@rule.command()
+@name_argument("rule")
+@pass_app
+def edit(app: App, name: str) -> None:
+    """Open a rule in VISUAL or EDITOR, and again after a mistake."""
+    from kimchictl.actions.teach import edit_rule
+
+    app.note(f"rule {name!r} {'changed' if edit_rule(app.rules, name) else 'is unchanged'}")
+
+
+@rule.command()
+@names_argument("rule")
+@missing_ok_option
+@pass_app
+def delete(app: App, names: tuple[str, ...], missing_ok: bool) -> int:
+    """Delete rules of one's own."""
+
+    def remove(name: str) -> None:
+        with app.rules.session() as session:
+            session.delete(name)
+        app.note(f"rule {name!r} deleted")
+
+    return app.each(names, remove, missing_ok)[1]
