@@ -25,7 +25,7 @@ from kimchictl.actions.plan_vm import (
 from kimchictl.catalog.records import Disk, Network
 from kimchictl.catalog.resolve import BUILT_IN
 from kimchictl.errors import Exists, Failed, Invalid, KimchiError, NotFound, WrongState
-from kimchictl.units import GIB, MIB, format_size
+from kimchictl.units import GIB, format_size
 from kimchictl.virt import domains, pools, presence, volumes
 from kimchictl.virt.capabilities import ASSUMED, Machine, host_memory, read_capabilities
 from kimchictl.virt.domainplan import Medium, medium
@@ -168,7 +168,7 @@ class _Look:
         there = host_memory(self.host)
         if wanted > there:
             raise Invalid(
-                f"memory {wanted} MiB is above the host's {format_size(there * MIB)}", "give it less with --memory"
+                f"memory {wanted} MiB is above the {there} MiB of the host", "give it less with --memory"
             )
 
     # -- pools and volumes

@@ -47,15 +47,22 @@ _OPTIONS: tuple[tuple[str, str, dict[str, Any]], ...] = (
 
 def template_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """All of them; the callback gets `changes`, a catalog.options.Changes. An empty text takes a key away."""
-
-    @wraps(function)
-    def collected(*args: Any, **values: Any) -> Any:
-        given = {name: values.pop(name) for name in _NAMES}
-        return function(*args, changes=changes_from(given), **values)
-
-    for names, metavar, settings in reversed(_OPTIONS):
-        click.option(names, metavar=metavar or None, **settings)(collected)
-    return collected
+    return options_like(*(names.partition("/")[0] for names, _, _ in _OPTIONS))(function)
 
 
-_NAMES = tuple(names.partition("/")[0].removeprefix("--").replace("-", "_") for names, _, _ in _OPTIONS)
+def options_like(*wanted: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Those called `wanted` ("--memory"...), for a command that changes only these; see template_options."""
+    options = [option for option in _OPTIONS if option[0].partition("/")[0] in wanted]
+    keys = [names.partition("/")[0].removeprefix("--").replace("-", "_") for names, _, _ in options]
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(function)
+        def collected(*args: Any, **values: Any) -> Any:
+            given = {key: values.pop(key) for key in keys}
+            return function(*args, changes=changes_from(given), **values)
+
+        for names, metavar, settings in reversed(options):
+            click.option(names, metavar=metavar or None, **settings)(collected)
+        return collected
+
+    return decorate

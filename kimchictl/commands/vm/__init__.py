@@ -1,0 +1,32 @@
+"""`kimchictl vm`: a file a verb."""
+
+import click
+
+from kimchictl.commands.base import Group
+
+_HERE = "kimchictl.commands.vm"
+
+
+@click.group(
+    cls=Group,
+    members={
+        "list": (f"{_HERE}.list:list_", "List VMs, those that are off too."),
+        "show": (f"{_HERE}.show:show", "Show a VM with its disks, interfaces, snapshots and addresses."),
+        "create": (f"{_HERE}.create:create", "Make VMs from a template."),
+        "start": (f"{_HERE}.state:start", "Start VMs."),
+        "stop": (f"{_HERE}.state:stop", "Ask VMs to shut down, or cut their power."),
+        "reboot": (f"{_HERE}.state:reboot", "Ask VMs to reboot."),
+        "reset": (f"{_HERE}.state:reset", "Press the reset button of VMs."),
+        "suspend": (f"{_HERE}.state:suspend", "Pause VMs."),
+        "resume": (f"{_HERE}.state:resume", "Let paused VMs run on."),
+        "autostart": (f"{_HERE}.state:autostart", "Start VMs with the host, or not."),
+        "edit": (f"{_HERE}.edit:edit", "Change a VM."),
+        "delete": (f"{_HERE}.delete:delete", "Delete VMs with the disks that are theirs alone."),
+        "wait": (f"{_HERE}.wait:wait", "Wait until a VM runs, is off, or is reachable."),
+        "console": (f"{_HERE}.console:console", "Attach to a VM's serial console."),
+        "display": (f"{_HERE}.display:display", "Show where a viewer finds a VM's display."),
+        "screenshot": (f"{_HERE}.screenshot:screenshot", "Save a picture of a VM's screen."),
+    },
+)
+def vm() -> None:
+    """Virtual machines, those that kimchictl did not make too."""

@@ -1,0 +1,35 @@
+"""`kimchictl vm console`"""
+
+import sys
+
+import click
+
+from kimchictl.app import App
+from kimchictl.commands.base import Command, name_argument, pass_app
+
+
+@click.command(cls=Command)
+@name_argument("vm")
+@click.option("--force", is_flag=True, help="Take it over from whoever has it.")
+@pass_app
+def console(app: App, name: str, force: bool) -> None:
+    """Attach to a VM's serial console; Ctrl-] ends it.
+
+    In a pipe, standard input goes to the guest, and what it writes comes out until it is off.
+
+    \b
+    Examples:
+      kimchictl vm console web
+      kimchictl vm console web < /dev/null > web.log
+    """
+    show_console(app, name, force, resumed=False)
+
+
+def show_console(app: App, name: str, force: bool, resumed: bool) -> None:
+    """The console on standard output; said on a terminal how to leave it."""
+    from kimchictl.virt.console import attach
+
+    if sys.stdin is not None and sys.stdin.isatty():
+        app.note(f"the console of vm {name!r}: Ctrl-] ends it")
+    sys.stdout.flush()
+    attach(app.host, name, sys.stdout.buffer, force, resumed)

@@ -1,0 +1,119 @@
+"""`kimchictl vm create`"""
+
+import click
+
+from kimchictl.actions.plan_vm import Request, VmPlan, sketch
+from kimchictl.actions.preflight import Findings, plan_vms
+from kimchictl.actions.provision import provision
+from kimchictl.app import App
+from kimchictl.catalog.merge import merge
+from kimchictl.catalog.nouns import TEMPLATES
+from kimchictl.catalog.options import Changes
+from kimchictl.catalog.resolve import defaults_of, resolve
+from kimchictl.commands.base import Command, complete, pass_app
+from kimchictl.commands.template.options import options_like
+from kimchictl.commands.vm.views import emit_vms
+from kimchictl.errors import HostError, Invalid, UsageError
+from kimchictl.render import View, visible, write_out
+from kimchictl.units import format_size
+
+PLANS = View(("name", "template"), ("name", "template", "volumes"), sort=None)
+
+
+@click.command(cls=Command)
+@click.argument("name", required=False)
+@click.option("--template", metavar="T", required=True, shell_complete=complete("template"), help="What to make it of.")
+@click.option("--count", type=click.IntRange(1, 1000), default=1, metavar="N", help="How many.")
+@click.option("--start", is_flag=True, help="Start them at once.")
+@click.option("--pool", metavar="P", shell_complete=complete("pool"), help="Storage pool of the disks.")
+@click.option("--title", metavar="S", help="A line about it.")
+@options_like(
+    "--memory", "--max-memory", "--vcpus", "--max-vcpus", "--topology", "--disk", "--network", "--graphics",
+    "--firmware", "--secure-boot", "--tpm", "--virt-type", "--machine", "--cpu", "--description",
+)  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Say what would be made, and make nothing.")
+@click.option("--print-xml", is_flag=True, help="Print the domain XML, and make nothing; works without a host.")
+@pass_app
+def create(
+    app: App,
+    name: str | None,
+    template: str,
+    count: int,
+    start: bool,
+    pool: str | None,
+    title: str | None,
+    changes: Changes,
+    dry_run: bool,
+    print_xml: bool,
+) -> int:
+    """Make VMs from a template.
+
+    Without NAME a VM is called after its template: debian-12-vm-1, -2... Everything it needs is looked up first, and
+    if a step fails, all that was made is taken back.
+
+    \b
+    Examples:
+      kimchictl vm create --template debian-12 --start
+      kimchictl vm create web --template debian-12 --count 3 --memory 4G --network bridge=br0
+      kimchictl vm create --template debian-12 --print-xml
+    """
+    stored = TEMPLATES.read(app.templates.get(template))
+    whole = merge(stored, changes, f"template {template!r}") if changes else stored
+    request = Request(resolve(whole, defaults_of(app.config)), name, count, pool, title, whole.description)
+    if print_xml:
+        _print_xml(app, request)
+        return 0
+    plans, findings = plan_vms(app.host, request)
+    _say(app, findings)
+    findings.raise_all(f"vm {plans[0].name!r}" if plans else "a vm")
+    if dry_run:
+        _say_plans(app, plans, count > 1)
+        return 0
+    by_name = {plan.name: plan for plan in plans}
+    made, status = app.each(list(by_name), lambda each: _make(app, by_name[each], start))
+    emit_vms(app, made, count > 1)
+    return status
+
+
+def _make(app: App, plan: VmPlan, start: bool) -> str:
+    provision(app.host, plan, start)
+    app.note(f"vm {plan.name!r} created{' and started' if start else ''}")
+    return plan.name
+
+
+def _print_xml(app: App, request: Request) -> None:
+    if request.count > 1:
+        raise UsageError("--print-xml prints one VM", "leave --count out")
+    try:
+        plans, findings = plan_vms(app.host, request)
+    except HostError as error:
+        app.note(f"not checked against a host: {error}")
+        write_out(sketch(request).xml())
+        return
+    _say(app, findings)
+    for problem in findings.problems:
+        app.note(str(problem))
+    if not plans:
+        raise Invalid(f"no plan for a vm of template {request.resolved.template.name!r}")
+    write_out(plans[0].xml())
+
+
+def _say(app: App, findings: Findings) -> None:
+    for note in findings.notes:
+        app.note(note)
+
+
+def _say_plans(app: App, plans: list[VmPlan], several: bool) -> None:
+    """What a dry run was asked for, on stdout."""
+    if app.format not in ("table", "wide"):
+        rows = [{"name": plan.name, "template": plan.template, "volumes": plan.volumes} for plan in plans]
+        if several:
+            app.emit_list(rows, PLANS)
+        else:
+            app.emit(rows[0], PLANS)
+        return
+    for plan in plans:
+        write_out(visible(f"vm {plan.name!r} would be created from template {plan.template!r}") + "\n")
+        for volume in plan.volumes:
+            disk = f"  pool:{volume.pool}/{volume.name} {volume.format} {format_size(volume.capacity)}"
+            write_out(visible(disk) + "\n")

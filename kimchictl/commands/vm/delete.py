@@ -1,0 +1,48 @@
+"""`kimchictl vm delete`"""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from kimchictl.app import App
+from kimchictl.commands.base import Command, missing_ok_option, names_argument, pass_app, yes_option
+from kimchictl.units import format_size
+
+if TYPE_CHECKING:
+    from kimchictl.actions.remove_vm import Bill
+
+
+@click.command(cls=Command)
+@names_argument("vm")
+@click.option("--keep-disks", is_flag=True, help="Leave its disks in their pools.")
+@missing_ok_option
+@yes_option
+@pass_app
+def delete(app: App, names: tuple[str, ...], keep_disks: bool, missing_ok: bool, yes: bool) -> int:
+    """Delete VMs with the disks that are theirs alone.
+
+    What goes and what stays is said first. A running VM is powered off. Media, shared disks, backing files and files
+    outside of any storage pool stay.
+
+    \b
+    Examples:
+      kimchictl vm delete web
+      kimchictl vm delete web db --keep-disks --yes
+    """
+    from kimchictl.actions.remove_vm import make_bill, remove
+
+    def act(name: str) -> None:
+        bill = make_bill(app.host, name, keep_disks)
+        for line in _lines(bill):
+            app.note(line)
+        app.confirm(f"deleting vm {bill.name!r}", yes)
+        remove(app.host, bill)
+        app.note(f"vm {bill.name!r} deleted")
+
+    return app.each(names, act, missing_ok)[1]
+
+
+def _lines(bill: "Bill") -> list[str]:
+    head = f"vm {bill.name!r} goes" + (", though it runs" if bill.running else "")
+    gone = [f"  goes:  {g.what}{f' ({format_size(g.size)})' if g.size is not None else ''}" for g in bill.goes]
+    return [head, *gone, *(f"  stays: {stay.what}: {stay.why}" for stay in bill.stays)]

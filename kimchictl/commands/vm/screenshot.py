@@ -1,0 +1,37 @@
+"""`kimchictl vm screenshot`"""
+
+import sys
+
+import click
+
+from kimchictl.app import App
+from kimchictl.commands.base import Command, name_argument, pass_app
+from kimchictl.errors import UsageError
+from kimchictl.files import replace_file
+from kimchictl.virt.display import screenshot as take
+
+
+@click.command(cls=Command)
+@name_argument("vm")
+@click.option("--file", "path", metavar="FILE.png|-", help="Where to save it; NAME.png by default, - for stdout.")
+@pass_app
+def screenshot(app: App, name: str, path: str | None) -> None:
+    """Save a picture of a VM's screen.
+
+    \b
+    Examples:
+      kimchictl vm screenshot web
+      kimchictl vm screenshot web --file - > web.png
+    """
+    if path == "-" and sys.stdout is not None and sys.stdout.isatty():
+        raise UsageError("a picture does not go to a terminal", "redirect it, or give --file FILE.png")
+    kind, picture = take(app.host, name)
+    suffix = ".png" if kind == "image/png" else ".ppm"
+    if path == "-":
+        sys.stdout.flush()
+        sys.stdout.buffer.write(picture)
+        sys.stdout.buffer.flush()
+        return
+    path = path or name.replace("/", "-") + suffix
+    replace_file(path, picture)
+    app.note(f"screen of vm {name!r} saved to {path}" + ("" if path.endswith(suffix) else f" as {kind}"))

@@ -1,0 +1,22 @@
+"""`kimchictl vm wait`"""
+
+import click
+
+from kimchictl.actions.wait_vm import CONDITIONS, wait_for
+from kimchictl.app import App
+from kimchictl.commands.base import DURATION, Command, name_argument, pass_app
+
+
+@click.command(cls=Command)
+@name_argument("vm")
+@click.argument("condition", metavar="|".join(CONDITIONS), type=click.Choice(CONDITIONS))
+@click.option("--timeout", type=DURATION, default="90s", show_default=True, help="How long to wait.")
+@pass_app
+def wait(app: App, name: str, condition: str, timeout: float) -> None:
+    """Wait until a VM runs, is off, has an address, or its agent or ssh answers.
+
+    \b
+    Examples:
+      kimchictl vm wait web ip --timeout 5m
+    """
+    wait_for(app.host, name, condition, timeout)
