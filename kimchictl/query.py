@@ -3,13 +3,15 @@
 import dataclasses
 import operator
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from kimchictl.errors import Invalid, UsageError
 from kimchictl.units import parse_size
 
 Row = dict[str, Any]
+
+NO_UNITS: Mapping[str, int] = {}
 
 _FILTER = re.compile(r"([a-z_][a-z0-9_.]*)(!=|>=|<=|~|=|>|<)(.*)", re.DOTALL)
 _ORDERED: dict[str, Callable[[Any, Any], bool]] = {
@@ -49,9 +51,14 @@ def lookup(row: Row, key: str) -> Any:
     return value
 
 
-def select(rows: Iterable[Row], filters: Sequence[str], known: Sequence[str] = ()) -> list[Row]:
-    """The rows that pass all of `filters`. Raises UsageError for one that cannot be read or a key no row has."""
-    tests = [_parse_filter(text, known) for text in filters]
+def select(
+    rows: Iterable[Row], filters: Sequence[str], known: Sequence[str] = (), units: Mapping[str, int] = NO_UNITS
+) -> list[Row]:
+    """The rows that pass all of `filters`. Raises UsageError for one that cannot be read or a key no row has.
+
+    `units` are the bytes that a key's numbers count in, where those are not bytes.
+    """
+    tests = [_parse_filter(text, known, units) for text in filters]
     return [row for row in rows if all(test(row) for test in tests)]
 
 
@@ -79,7 +86,7 @@ def _order(value: Any) -> tuple[Any, ...]:
     return (1, *((0, int(piece), "") if piece.isdecimal() else (1, 0, piece) for piece in pieces), text)
 
 
-def _parse_filter(text: str, known: Sequence[str]) -> Callable[[Row], bool]:
+def _parse_filter(text: str, known: Sequence[str], units: Mapping[str, int]) -> Callable[[Row], bool]:
     match = _FILTER.fullmatch(text)
     if match is None:
         raise UsageError(
@@ -87,6 +94,7 @@ def _parse_filter(text: str, known: Sequence[str]) -> Callable[[Row], bool]:
         )
     key, sign, wanted = match.groups()
     check_key(key, known)
+    unit = units.get(key, 1)
     if sign == "~":
         try:
             pattern = re.compile(wanted)
@@ -94,8 +102,8 @@ def _parse_filter(text: str, known: Sequence[str]) -> Callable[[Row], bool]:
             raise UsageError(f"filter {text!r}: the regular expression is wrong: {error}") from None
         return lambda row: any(pattern.search(_text(value)) for value in _values(row, key))
     if sign in _ORDERED:
-        return lambda row: any(_compare(value, wanted, _ORDERED[sign]) for value in _values(row, key))
-    return lambda row: (sign == "=") == any(_equal(value, wanted) for value in _values(row, key))
+        return lambda row: any(_compare(value, wanted, unit, _ORDERED[sign]) for value in _values(row, key))
+    return lambda row: (sign == "=") == any(_equal(value, wanted, unit) for value in _values(row, key))
 
 
 def _values(row: Row, key: str) -> list[Any]:
@@ -109,23 +117,24 @@ def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _equal(value: Any, wanted: str) -> bool:
+def _equal(value: Any, wanted: str, unit: int) -> bool:
     if isinstance(value, int) and not isinstance(value, bool):
-        return value == _number(wanted)
+        return value == _number(wanted, unit)
     return _text(value) == wanted or (value is None and wanted == "null")
 
 
-def _number(text: str) -> float | None:
+def _number(text: str, unit: int) -> float | None:
+    """A bare number is one of the key's own; one with a unit is a size."""
     try:
-        return float(text) if re.fullmatch(r"-?\d+(\.\d+)?", text) else parse_size(text)
+        return float(text) if re.fullmatch(r"-?\d+(\.\d+)?", text) else parse_size(text) / unit
     except Invalid:
         return None
 
 
-def _compare(value: Any, wanted: str, test: Callable[[Any, Any], bool]) -> bool:
+def _compare(value: Any, wanted: str, unit: int, test: Callable[[Any, Any], bool]) -> bool:
     if value is None:
         return False
     if isinstance(value, int | float):
-        number = _number(wanted)
+        number = _number(wanted, unit)
         return number is not None and test(value, number)
     return test(_order(str(value)), _order(wanted))

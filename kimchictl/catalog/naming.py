@@ -10,8 +10,10 @@ MAX_NAME = 200
 
 # Editions that tell two installations of one version apart; netinst, dvd and the like lead to the same system.
 _TELLING = frozenset(
-    {"server", "desktop", "live", "workstation", "cloud", "core", "edge", "iot", "silverblue", "kinoite", "sericea"}
+    {"server", "live", "workstation", "cloud", "core", "edge", "iot", "silverblue", "kinoite", "sericea"}
 )
+# The systems that come as a desktop and as a server: of the others it need not be said.
+_ALSO_DESKTOPS = frozenset({"ubuntu", "fedora", "mageia", "deepin", "zorin"})
 # Labels that authoring tools write when nobody chooses one.
 _MEANINGLESS = frozenset(
     {
@@ -39,7 +41,7 @@ def system_name(identity: Identity, volume_id: str, location: str) -> str:
         label = slug(volume_id)
         return label if label not in _MEANINGLESS else slug(_stem(location)) or "unknown"
     parts = [slug(identity.os_distro), slug(_release(identity)), slug(identity.edition or "")]
-    if parts[2] not in _TELLING or parts[2] in parts[0].split("-"):
+    if parts[2] not in _TELLING or (parts[2] == "server" and parts[0] not in _ALSO_DESKTOPS):
         parts.pop()
     if identity.os_arch and identity.os_arch not in ("x86_64", "i686", "i386"):
         parts.append(slug(identity.os_arch))

@@ -2,12 +2,12 @@
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from kimchictl.options import Options
-from kimchictl.query import Row, check_key, lookup, plain, select, sort_rows
+from kimchictl.query import NO_UNITS, Row, check_key, lookup, plain, select, sort_rows
 from kimchictl.render.terminal import console, is_terminal, visible, write_out
 from kimchictl.units import format_size
 
@@ -19,7 +19,8 @@ class View:
     """How records of one kind are shown. `name` is the key that names one, `keys` all that a list can show.
 
     `columns` are a table's, `wide` those that `-o wide` adds, `sort` the order of a list (None: as it comes).
-    `formats` maps a key to value -> text where the usual reading (sizes in bytes, yes and no, lists) does not fit.
+    `formats` maps a key to value -> text where the usual reading (sizes in bytes, yes and no, lists) does not fit;
+    `units` a key to the bytes that its numbers count in, where those are not bytes.
     """
 
     columns: tuple[str, ...]
@@ -28,6 +29,7 @@ class View:
     wide: tuple[str, ...] = ()
     sort: str | None = "name"
     formats: Any = None
+    units: Mapping[str, int] | None = None
 
     def text(self, key: str, value: Any) -> str:
         """`value` of `key` as a table shows it, not yet escaped."""
@@ -49,7 +51,7 @@ class View:
 def emit_list(records: Iterable[Any], view: View, form: str, options: Options) -> None:
     """Print records as the format and the options say; JSON is always an array."""
     rows = [plain(record) for record in records]
-    rows = select(rows, options.filters, view.keys)
+    rows = select(rows, options.filters, view.keys, view.units or NO_UNITS)
     order = options.sort or view.sort
     if order:
         rows = sort_rows(rows, order, view.keys)

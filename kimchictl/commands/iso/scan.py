@@ -129,7 +129,7 @@ def _create_templates(app: App, result: "ScanResult") -> int:
 
 
 def _emit(app: App, result: "ScanResult", changed: bool, everything: bool) -> None:
-    if not changed and app.options.quiet or changed and not result.changes and app.format != "json":
+    if (not changed and app.options.quiet) or (changed and not result.changes and app.format != "json"):
         return
     from kimchictl.actions.usage import used_by_templates
     from kimchictl.query import plain

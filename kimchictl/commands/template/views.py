@@ -71,6 +71,7 @@ TEMPLATES = View(
     keys=KEYS,
     wide=("os_arch", "cdrom", "networks", "graphics", "firmware", "folder"),
     formats=_FORMATS,
+    units={"memory": MIB, "max_memory": MIB},
 )
 
 
