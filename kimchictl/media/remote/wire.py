@@ -164,8 +164,8 @@ class CertificateRefused(Unreadable):
 
 
 def unreadable(url: str, reason: str, hint: str | None = None) -> Unreadable:
-    """The error for the image at `url`."""
-    return Unreadable(f"image {url!r} cannot be read", reason, hint)
+    """The error for the file at `url`."""
+    return Unreadable(f"{url!r} cannot be read", reason, hint)
 
 
 def explained(url: str, place: str, deadline: Deadline, error: Exception) -> Unreadable:
@@ -173,7 +173,7 @@ def explained(url: str, place: str, deadline: Deadline, error: Exception) -> Unr
     hint = None
     if isinstance(error, ssl.SSLCertVerificationError):
         hint = "if it is signed by your own authority: --ca-file FILE, or net.ca_file in the configuration"
-        return CertificateRefused(f"image {url!r} cannot be read", _cause(place, deadline, error), hint)
+        return CertificateRefused(f"{url!r} cannot be read", _cause(place, deadline, error), hint)
     if isinstance(error, ssl.SSLError) and "WRONG_VERSION" in (error.reason or ""):
         hint = "https and ftps start with TLS: is the port right?"
     return unreadable(url, _cause(place, deadline, error), hint)
