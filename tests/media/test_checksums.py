@@ -16,7 +16,7 @@ A, B, LONG = "a" * 64, "B" * 64, "c" * 128
         f"{A} *x.iso\n",
         f"{A}  ./dir/x.iso\n",
         f"# x.iso: 5 bytes\nSHA256 (x.iso) = {A}\n",
-        f"-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\nSHA256 (x.iso) = {A}\n-----BEGIN PGP SIGNATURE-----\niQ\n",
+        f"-----BEGIN PGP SIGNED MESSAGE-----\nHash: x\n\nSHA256 (x.iso) = {A}\n-----BEGIN PGP SIGNATURE-----\niQ\n",
         f"MD5 (x.iso) = {'d' * 32}\r\nSHA1 (x.iso) = {'d' * 40}\r\nSHA256 (x.iso) = {A}\r\n",
     ],
 )
