@@ -7,7 +7,7 @@ ScanResult     the images, what changed, what could not be read
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -176,7 +176,9 @@ class Survey:
         self.walk.progress = progress
         files = self._walk()
         trust = not self.options.full and self.place.naming == self.old.naming
-        looked = Examination(self.known, _probe, self.walk.counters, trust, not self.options.all_files)
+        looked = Examination(
+            self.known, _prober(self.walk.counters), self.walk.counters, trust, not self.options.all_files
+        )
         try:
             looked.look_at(files, progress)
         except KeyboardInterrupt:
@@ -264,10 +266,15 @@ class Survey:
         return self.forgetful or self.place != self.old
 
 
-def _probe(path: str) -> Image:
-    from kimchictl.media.probe import probe_record  # only a scan that finds something new needs the rules
+def _prober(counters: Counters) -> Callable[[str], Image]:
+    """The prober, loaded when first called: only a scan that finds something new needs the rules and what they need."""
 
-    return probe_record(path)
+    def probe(path: str) -> Image:
+        from kimchictl.media.counted import probe_counted
+
+        return probe_counted(path, counters)
+
+    return probe
 
 
 def _commit(
@@ -346,6 +353,6 @@ def _summarise(surveys: Sequence[Survey], index: Index, result: ScanResult, prog
         *([f"{absent} images are absent: their file system is not mounted"] if absent else []),
     )
     progress.detail(
-        f"{total.directories} directories, {total.read} of them read, {total.files} files in these; "
-        f"{total.images} images, {total.opened} files opened, {total.bytes} bytes read"
+        f"{total.directories} directories, {total.read} of them read with {total.files} files in them; "
+        f"{total.images} images, {total.opened} files opened, {total.reads} reads, {total.bytes} bytes"
     )

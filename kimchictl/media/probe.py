@@ -6,6 +6,7 @@ does, since a scan of ten thousand files must outlive the worst of them: what it
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
@@ -31,14 +32,14 @@ def probe_path(path: str) -> Image:
         return probe(source)
 
 
-def probe_record(path: str) -> Image:
+def probe_record(path: str, open_file: Callable[[str], Source] = FileSource) -> Image:
     """The image at `path`, which is absolute and real already; never raises one of our errors.
 
     `error` is NOT_AN_IMAGE for a file that is none, "incomplete" for one shorter than its descriptors say, else why it
     could not be opened or read; `readable` is False only for the latter.
     """
     try:
-        source = FileSource(path)
+        source = open_file(path)
     except KimchiError as error:
         return Image(location=path, source="file", readable=False, error=_reason(error))
     with source:

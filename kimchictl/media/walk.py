@@ -85,13 +85,14 @@ class Trail:
 
 @dataclass(slots=True)
 class Counters:
-    """What a scan did: directories known and read, files seen in them, images opened, bytes read of them."""
+    """What a scan did: directories known, those read, files seen in these; images known, files opened and read."""
 
     directories: int = 0
     read: int = 0
     files: int = 0
     images: int = 0
     opened: int = 0
+    reads: int = 0
     bytes: int = 0
 
 
@@ -184,7 +185,7 @@ class Walk:
                 os.close(above.fd)
 
     def renew(self, path: bytes, device: int, inode: int) -> list[bytes] | None:
-        """Read one directory again that was (`device`, `inode`): the names in it to enter; None if it is not that one."""
+        """Read again a directory that was (`device`, `inode`): the names in it to enter; None if it is not that one."""
         stamped = self.mounts.covering(path).stamped
         opened = self._open(path, None, path)
         if opened is None:

@@ -12,7 +12,9 @@ import pytest
 
 from kimchictl.actions.scan import ScanOptions, ScanResult, deep_scan
 from kimchictl.errors import Locked, NotFound
+from kimchictl.media import counted
 from kimchictl.media.index import Index
+from kimchictl.media.walk import Counters
 from lab.images import make_image, relabel
 
 Scan = Callable[..., ScanResult]
@@ -66,6 +68,7 @@ def test_a_first_scan_finds_and_names_the_images_and_the_index_lists_them(scan: 
         ("ubuntu", "12.04"),
     ]
     assert index.images().images == found.images
+    assert (found.counters.opened, found.counters.reads) == (2, 4) and found.counters.bytes < 3 << 14
 
 
 def test_a_rescan_of_an_unchanged_tree_reads_no_directory_opens_no_image_and_writes_nothing(
@@ -288,20 +291,18 @@ def test_an_interrupted_scan_keeps_what_it_found_and_the_next_one_finds_the_rest
     scan()
     make_image(tree / "a.iso", "a")
     make_image(tree / "b.iso", "b")
-    from kimchictl.media import probe
+    really, seen = counted.probe_counted, []
 
-    really, seen = probe.probe_record, []
-
-    def interrupted(path: str) -> object:
+    def interrupted(path: str, counters: Counters) -> object:
         if seen:
             raise KeyboardInterrupt
         seen.append(path)
-        return really(path)
+        return really(path, counters)
 
-    monkeypatch.setattr(probe, "probe_record", interrupted)
+    monkeypatch.setattr(counted, "probe_counted", interrupted)
     result = scan()
     assert result.interrupted and len(index.images().images) == 3
-    monkeypatch.undo()
+    monkeypatch.setattr(counted, "probe_counted", really)
     assert names(scan()) == ["a.iso", "b.iso", "debian.iso", "ubuntu.iso"]
 
 

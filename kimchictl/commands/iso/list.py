@@ -4,23 +4,33 @@ import click
 
 from kimchictl.app import App
 from kimchictl.commands.base import Command, list_options, pass_app
-from kimchictl.commands.iso.views import IMAGES
+from kimchictl.commands.iso.views import DUPLICATES, IMAGES
 
 
 @click.command("list", cls=Command)
+@click.option("--duplicates", is_flag=True, help="Images that are there more than once; reads those that look alike.")
 @list_options
 @pass_app
-def list_(app: App) -> None:
+def list_(app: App, duplicates: bool) -> None:
     """List what the last scans found; no image is opened.
+
+    With --duplicates: copies of the same image, and the bytes that are free when all but one of them go. What looks
+    alike by its labels and size is then read whole.
 
     \b
     Examples:
       kimchictl iso list
+      kimchictl iso list --duplicates -o json
       kimchictl iso list --filter os_distro=debian --filter 'size>=1G' --sort -size
     """
-    from kimchictl.actions.usage import used_by_templates
-
     found = app.index.images(app.remote_host)
     for note in found.notes:
         app.note(note)
+    if duplicates:
+        from kimchictl.actions.duplicates import find_duplicates
+
+        app.emit_list(find_duplicates(found.images, app.progress), DUPLICATES)
+        return
+    from kimchictl.actions.usage import used_by_templates
+
     app.emit_list(used_by_templates(found.images, app.templates), IMAGES)

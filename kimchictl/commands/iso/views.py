@@ -21,6 +21,14 @@ IMAGES = View(
 
 CHANGES = replace(IMAGES, columns=("change", *IMAGES.columns), keys=("change", *IMAGES.keys))
 
+DUPLICATES = View(
+    columns=("locations", "copies", "size", "freeable"),
+    keys=("locations", "copies", "size", "freeable", "digest", "volume_id", "os_distro", "os_version"),
+    name="locations",
+    wide=("volume_id", "digest"),
+    sort=None,
+)
+
 
 def emit_explained(app: App, images: Sequence[Image], evidence: Sequence["Evidence"]) -> None:
     """The images with the evidence of their names: in JSON as the key `evidence`, else as a line a fact."""
