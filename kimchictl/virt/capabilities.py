@@ -79,6 +79,28 @@ def host_memory(host: Host) -> int:
         return int(host.conn.getInfo()[1])
 
 
+def host_cpus(host: Host) -> int:
+    """The host's CPUs."""
+    with asking(f"host {host.uri}: cpus"):
+        return int(host.conn.getInfo()[2])
+
+
+def host_name(host: Host) -> str:
+    """The host's name for itself."""
+    with asking(f"host {host.uri}: name"):
+        return str(host.conn.getHostname())
+
+
+def versions(host: Host) -> tuple[str, str]:
+    """("9.0.0", "7.2.22"): libvirt's version there, and the hypervisor's."""
+    with asking(f"host {host.uri}: version"):
+        return _dotted(host.conn.getLibVersion()), _dotted(host.conn.getVersion())
+
+
+def _dotted(number: int) -> str:
+    return f"{number // 1_000_000}.{number // 1000 % 1000}.{number % 1000}"
+
+
 def parse_capabilities(document: str) -> Capabilities:
     """virConnectGetCapabilities' document as a record."""
     root = xml.parse(document, "the host's capabilities")
