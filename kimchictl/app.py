@@ -7,7 +7,7 @@ App       lazily built parts, closed in reverse order when the command ends; kno
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -81,6 +81,18 @@ class App:
         from kimchictl.media.index import Index
 
         return Index(self.places.state_dirs, self.config["lock_timeout"])
+
+    @cached_property
+    def tasks(self) -> "FileStore":
+        from kimchictl.actions.tasks import task_store
+
+        return task_store(self.places.state_dirs, self.config["lock_timeout"])
+
+    def task(self, what: str, host: str | None = None) -> AbstractContextManager["Progress"]:
+        """`with app.task("deep scan of /srv") as progress:` long work, for others to see and to cancel."""
+        from kimchictl.actions.tasks import recording
+
+        return recording(self.tasks, what, self.progress, host)
 
     # -- the host
 

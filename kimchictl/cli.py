@@ -26,6 +26,8 @@ GROUPS = {
     "volume": ("kimchictl.commands.volume:volume", "Storage volumes."),
     "network": ("kimchictl.commands.network:network", "Virtual networks."),
     "host": ("kimchictl.commands.host:host", "The host itself."),
+    "stats": ("kimchictl.commands.stats:stats", "What the host and its virtual machines use, now and over time."),
+    "task": ("kimchictl.commands.task:task", "Work that takes long: what runs, what ran, and who did it."),
     "config": ("kimchictl.commands.config:config", "The configuration and where it comes from."),
     "completion": ("kimchictl.commands.completion:completion", "Print the completion script of a shell."),
     "help": ("kimchictl.commands.help:help_", "Explain a subject: output, filters, exit-status, places."),

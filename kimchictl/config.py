@@ -71,6 +71,7 @@ KEYS = {
         Key("template.graphics", "text", None, "vnc, spice or none, with ,ADDRESS if wanted"),
         Key("template.firmware", "choice", None, "firmware", ("bios", "uefi")),
         Key("template.cpu", "text", None, "CPU model"),
+        Key("stats.interval", "duration", 5.0, "seconds between two rounds of `stats collect`"),
         Key("net.timeout", "duration", 15.0, "deadline of one probe of a URL"),
         Key("net.ca_file", "path", None, "certificate bundle to trust besides the system's"),
         Key("net.netrc", "path", None, "file with user names and passwords of servers, ~/.netrc if unset"),
@@ -83,12 +84,16 @@ _FREE_SECTIONS = ("hosts", "mirrors")
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Directories, lowest layer first; the last of `config_dirs` and `state_dirs` is the one that is written."""
+    """Directories, lowest layer first; the last of `config_dirs` and `state_dirs` is the one that is written.
+
+    `run_dir` is for locks that need not outlive a boot.
+    """
 
     data_dirs: tuple[str, ...]
     config_dirs: tuple[str, ...]
     state_dirs: tuple[str, ...]
     cache_dir: str
+    run_dir: str
 
     @property
     def own_config(self) -> str:
@@ -154,7 +159,20 @@ def find_places(environ: Mapping[str, str], uid: int | None = None) -> Places:
             _override(environ, "KIMCHI_CACHE_DIR")
             or _layers(environ, uid, "/var/cache/kimchi", "XDG_CACHE_HOME", ".cache")
         )[-1],
+        run_dir=_run_dir(environ, uid),
     )
+
+
+def _run_dir(environ: Mapping[str, str], uid: int) -> str:
+    """Where locks of what runs once a host lie; whoever moves the state moves them along."""
+    if own := _override(environ, "KIMCHI_STATE_DIR"):
+        return os.path.join(own[0], "run")
+    if uid == 0:
+        return "/run/kimchi"
+    runtime = environ.get("XDG_RUNTIME_DIR") or ""
+    if runtime.startswith("/"):
+        return os.path.join(runtime, "kimchi")
+    return os.path.join(_layers(environ, uid, "", "XDG_STATE_HOME", ".local/state")[-1], "run")
 
 
 def _override(environ: Mapping[str, str], variable: str) -> tuple[str, ...]:

@@ -57,6 +57,7 @@ _NAMES: dict[str, Callable[[App], Iterable[str]]] = {
     "distro": _documents("distros"),
     "rule": _documents("rules"),
     "image": _images,
+    "task": lambda app: app.tasks.read().documents,
     "vm": _listed("listAllDomains"),
     "pool": _listed("listAllStoragePools"),
     "network": _listed("listAllNetworks"),

@@ -27,7 +27,8 @@ def nics(proc: str = "/proc", sys: str = "/sys") -> dict[str, tuple[int, int]] |
         if colon and len(words) >= 9 and words[0].isdigit() and words[8].isdigit():
             found[name.strip()] = (int(words[0]), int(words[8]))
     # In a container no interface has hardware behind it: then all but the loopback count.
-    hardware = {name: pair for name, pair in found.items() if os.path.exists(os.path.join(sys, "class/net", name, "device"))}
+    there = os.path.join(sys, "class/net")
+    hardware = {name: pair for name, pair in found.items() if os.path.exists(os.path.join(there, name, "device"))}
     return hardware or {name: pair for name, pair in found.items() if name != "lo"} or None
 
 

@@ -1,0 +1,316 @@
+"""The journal of samples: bounded in size, fine for the last hour, thinned for the last month.
+
+    STATE_DIR/stats/HOST/            HOST is made of the connection's URI
+      fine-0001795353982315.jsonl    samples as they were taken, for an hour
+      minute-*.jsonl                 means and peaks of a minute, for a day
+      quarter-*.jsonl                means and peaks of a quarter of an hour, for 30 days
+      counters.json                  the last round's counters, so that the next `--once` can tell the rates
+
+A line is one sample, a file is named after the time (in ms) of its first one. One writer, under the collector's lock,
+appends whole lines; readers take no lock. What a crash tore - the last line, or zeros in its place - is skipped. Every
+kind has eight files at most before its oldest goes, by age or by bytes, whichever comes first.
+"""
+
+import contextlib
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kimchictl import files
+
+MEASURES = ("cpu", "memory", "disk_read", "disk_write", "net_rx", "net_tx")
+"""What is measured, in the order of every tuple of values here; percent, bytes, and bytes a second."""
+
+Values = tuple[float | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one subject used: `mean` over the sample's time, and the `peak` of a thinned one; None: not known."""
+
+    name: str
+    mean: Values
+    peak: Values | None = None
+
+    @property
+    def highest(self) -> Values:
+        return self.mean if self.peak is None else self.peak
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """`at` is its end, in seconds since the epoch, `seconds` how long it was; `usages` by subject ("host", UUIDs)."""
+
+    at: float
+    seconds: float
+    usages: Mapping[str, Usage]
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """One kind of file: its samples cover `period` s (0: as taken) and are kept for `kept` s and `room` bytes."""
+
+    name: str
+    period: float
+    kept: float
+    room: int = 16 << 20
+    parts: int = 8
+
+
+SKEW = 60.0  # seconds that the clock may be set back without a new file
+
+TIERS = (Tier("fine", 0, 3600), Tier("minute", 60, 86400), Tier("quarter", 900, 30 * 86400))
+
+_NAME = re.compile(r"([a-z]+)-(\d{16})\.jsonl")
+
+
+class Journal:
+    """The journal in `directory`, to be read; see Writer for the one that writes."""
+
+    def __init__(self, directory: str, tiers: Sequence[Tier] = TIERS) -> None:
+        self.directory, self.tiers = directory, tuple(tiers)
+
+    def read(self, since: float, until: float = float("inf")) -> list[Sample]:
+        """The samples with `since` < at <= `until`, oldest first: the finest there are of every time."""
+        found: list[Sample] = []
+        start = until
+        for tier in self.tiers:
+            part = [sample for sample in self.samples(tier, since) if since < sample.at <= start]
+            if part:
+                found += part
+                start = min(sample.at - sample.seconds for sample in part)
+        return sorted(found, key=lambda sample: sample.at)
+
+    def newest(self, tier: Tier | None = None) -> Sample | None:
+        """The sample that was taken last (of one tier), None in an empty journal."""
+        for _, path in reversed(self.parts(tier or self.tiers[0])):
+            last = None
+            for sample in read_samples(path):
+                last = sample
+            if last is not None:
+                return last
+        return None
+
+    def samples(self, tier: Tier, since: float = 0.0) -> Iterator[Sample]:
+        """The samples of one tier; those before `since` are left out where that saves opening a file."""
+        parts = self.parts(tier)
+        for number, (_, path) in enumerate(parts):
+            if number + 1 < len(parts) and parts[number + 1][0] <= since:
+                continue
+            yield from read_samples(path)
+
+    def parts(self, tier: Tier) -> list[tuple[float, str]]:
+        """(time of its first sample, path) of the tier's files, oldest first."""
+        try:
+            names = os.listdir(self.directory)
+        except OSError:
+            return []
+        matches = [match for name in names if (match := _NAME.fullmatch(name)) and match[1] == tier.name]
+        return sorted((int(match[2]) / 1000, os.path.join(self.directory, match[0])) for match in matches)
+
+
+class Writer(Journal):
+    """The one that writes; whoever makes it holds the collector's lock. Use as a context. Raises Failed."""
+
+    def __init__(self, directory: str, tiers: Sequence[Tier] = TIERS) -> None:
+        super().__init__(directory, tiers)
+        self._open: dict[str, _Part] = {}
+        self._waiting: list[list[Sample]] = [[] for _ in self.tiers]
+        for level in range(len(self.tiers) - 1, 0, -1):  # what the last writer had not thinned yet, coarsest tier first
+            newest = self.newest(self.tiers[level])
+            last = newest.at if newest else 0.0
+            for sample in self.samples(self.tiers[level - 1], last):
+                if sample.at > last:
+                    self._thin_into(level, sample)
+
+    def __enter__(self) -> "Writer":
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+    def append(self, sample: Sample) -> None:
+        """Adds a sample, and what has become complete of the thinned tiers. Raises Failed."""
+        self._write(self.tiers[0], sample)
+        self._thin_into(1, sample)
+
+    def _thin_into(self, level: int, sample: Sample) -> None:
+        """Lets `sample` wait until its period in the tier `level` is over; then one for the period is written."""
+        if level >= len(self.tiers):
+            return
+        tier, waiting = self.tiers[level], self._waiting[level]
+        if waiting and _bucket(waiting[0], tier) != _bucket(sample, tier):
+            thinned = thin(waiting)
+            waiting.clear()
+            self._write(tier, thinned)
+            self._open[tier.name].sync()
+            self._thin_into(level + 1, thinned)
+        waiting.append(sample)
+
+    def close(self) -> None:
+        for part in self._open.values():
+            part.close()
+        self._open.clear()
+
+    def _write(self, tier: Tier, sample: Sample) -> None:
+        line = encode_sample(sample)
+        part = self._open.pop(tier.name, None) or self._continue(tier)
+        if part is not None and not part.takes(tier, sample.at, len(line)):
+            part.close()
+            part = None
+        self._make_room(tier, sample.at, len(line), keep=part.path if part else None)
+        if part is None:
+            part = _Part(os.path.join(self.directory, f"{tier.name}-{int(sample.at * 1000):016}.jsonl"), sample.at)
+        self._open[tier.name] = part
+        part.append(line)
+
+    def _continue(self, tier: Tier) -> "_Part | None":
+        """The newest file, to be written on."""
+        parts = self.parts(tier)
+        return _Part(parts[-1][1], parts[-1][0]) if parts else None
+
+    def _make_room(self, tier: Tier, now: float, size: int, keep: str | None) -> None:
+        """Removes the oldest files until the rest, with `size` bytes more, is within the tier's time and room."""
+        parts = self.parts(tier)
+        total = size + sum(_size(path) for _, path in parts)
+        for number, (start, path) in enumerate(parts):
+            end = parts[number + 1][0] if number + 1 < len(parts) else start + tier.kept / tier.parts
+            ahead = start > now + SKEW  # the clock was wrong when it was written, and has been set back
+            if path == keep or (end >= now - tier.kept and total <= tier.room and not ahead):
+                continue
+            total -= _size(path)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+
+
+class _Part:
+    """A file being appended to. A line that was torn is ended first, so that it spoils no other."""
+
+    def __init__(self, path: str, start: float) -> None:
+        self.path, self.start = path, start
+        try:
+            self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o640)
+            self.size = os.fstat(self._fd).st_size
+            self._torn = self.size > 0 and os.pread(self._fd, 1, self.size - 1) != b"\n"
+        except OSError as error:
+            raise files.failed("write", path, error) from error
+
+    def takes(self, tier: Tier, at: float, size: int) -> bool:
+        """Whether a line of `size` bytes about `at` belongs in here."""
+        return self.size + size <= tier.room // tier.parts and -SKEW <= at - self.start < tier.kept / tier.parts
+
+    def append(self, line: bytes) -> None:
+        data = b"\n" * self._torn + line
+        self._torn = True
+        try:
+            while data:
+                written = os.write(self._fd, data)
+                self.size += written
+                data = data[written:]
+        except OSError as error:
+            raise files.failed("write", self.path, error) from error
+        self._torn = False
+
+    def sync(self) -> None:
+        with contextlib.suppress(OSError):  # some file systems have no fsync
+            os.fsync(self._fd)
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
+def thin(samples: Sequence[Sample]) -> Sample:
+    """One sample for several that follow each other: means weighted by their time, and peaks."""
+    keys = dict.fromkeys(key for sample in samples for key in sample.usages)
+    usages = {}
+    for key in keys:
+        present = [(sample.seconds, sample.usages[key]) for sample in samples if key in sample.usages]
+        means = tuple(_mean([(weight, usage.mean[i]) for weight, usage in present]) for i in range(len(MEASURES)))
+        peaks = tuple(highest(usage.highest[i] for _, usage in present) for i in range(len(MEASURES)))
+        usages[key] = Usage(present[-1][1].name, means, peaks)
+    return Sample(samples[-1].at, round(sum(sample.seconds for sample in samples), 3), usages)
+
+
+def highest(values: Iterable[float | None]) -> float | None:
+    return max((value for value in values if value is not None), default=None)
+
+
+def _mean(weighted: list[tuple[float, float | None]]) -> float | None:
+    known = [(weight or 1e-9, value) for weight, value in weighted if value is not None]
+    if not known:
+        return None
+    mean = sum(weight * value for weight, value in known) / sum(weight for weight, _ in known)
+    return round(mean) if all(isinstance(value, int) for _, value in known) else round(mean, 1)
+
+
+def _bucket(sample: Sample, tier: Tier) -> int:
+    return int(sample.at // tier.period)
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0
+
+
+# ---- a line ----------------------------------------------------------------------------------------------------------
+
+
+def encode_sample(sample: Sample) -> bytes:
+    """A sample as its line: {"t": end, "d": seconds, "v": {subject: [name, means, peaks if thinned]}}."""
+    values = {
+        key: [usage.name, usage.mean] if usage.peak is None else [usage.name, usage.mean, usage.peak]
+        for key, usage in sample.usages.items()
+    }
+    content = {"t": round(sample.at, 3), "d": sample.seconds, "v": values}
+    return json.dumps(content, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+
+
+def read_samples(path: str) -> Iterator[Sample]:
+    """The samples in a file, as far as they are whole; a file that went away has none."""
+    try:
+        with open(path, "rb") as file:
+            for line in file:
+                if line.endswith(b"\n") and (sample := decode_sample(line)):
+                    yield sample
+    except OSError:
+        return
+
+
+def decode_sample(line: bytes) -> Sample | None:
+    """The sample that a line holds; None for a torn one, or one that is no sample."""
+    try:
+        content = json.loads(line, parse_constant=_no_number)
+        values = content["v"].items()
+        return Sample(_number(content["t"]), _number(content["d"]), {key: _usage(*value) for key, value in values})
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
+
+
+def _usage(name: Any, mean: Any, peak: Any = None) -> Usage:
+    if type(name) is not str:
+        raise ValueError(name)
+    return Usage(name, _values(mean), None if peak is None else _values(peak))
+
+
+def _values(values: Any) -> Values:
+    if len(values) != len(MEASURES):
+        raise ValueError(values)
+    for value in values:
+        if value is not None and (type(value) not in (int, float) or not 0 <= value < 1e18):
+            raise ValueError(value)
+    return tuple(values)
+
+
+def _number(value: Any) -> float:
+    if type(value) not in (int, float) or not 0 <= value < 1e12:
+        raise ValueError(value)
+    return float(value)
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(text)
