@@ -7,20 +7,28 @@ rules      for what the database does not know, knows only as "-unknown", or has
 inside     where the labels leave several systems, or none, one file of the medium itself is read (local ones only)
 """
 
+import re
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from kimchictl.media.evidence import Candidate, Evidence
 from kimchictl.media.osinfo import Database, Entry
 from kimchictl.media.records import Identity, Media
-from kimchictl.media.rules import Hit, Labels, Rule, all_hits, shipped_rules
+from kimchictl.media.rules import LABELS, Hit, Labels, Rule, all_hits, shipped_rules
 
 # osinfo-db's own ids under the names that users type, and those it has since given up.
 _NAMES = {"win": "windows", "archlinux": "arch", "guix": "guix-system"}
 # El Torito's platform ids (section 2.1): 80x86, PowerPC; 2 is a Mac, 0xEF any machine with UEFI.
 _PLATFORMS = {0: "x86_64", 1: "ppc"}
 _YEAR = 365 * 86400
+
+# A volume of somebody's own files mentions a system at most: "Debian 12.5.0 backup".
+_OWN_FILES = re.compile(
+    r"(?<![a-z])(?:back-?ups?|photos?|pictures?|pics|music|songs|videos?|movies?|drivers?|docs?|documents?|notes|dumps?"
+    r"|scans?|wedding|holidays?|archives?)(?![a-z])",
+    re.IGNORECASE,
+)
 
 Look = Callable[[], str | None]
 
@@ -40,27 +48,24 @@ class Namer:
     def explain(self, media: Media, look: Look | None = None) -> Evidence:
         """The same with the reasons."""
         labels = Labels.of(media)
-        taught = [_of_hit(hit, "taught") for hit in all_hits(self.taught, labels)]
-        hits = list(all_hits(self.rules, labels))
-        entries = self.database.matches(media)
-        chosen, decided = _choose(taught, entries, hits, self.database)
-        ranked = [*taught, *map(_of_entry, entries), *[_of_hit(hit, "rule") for hit in hits]]
-        inside = None
-        if look is not None and not taught and _undecided(chosen, entries, hits):
-            inside = look()
-            if inside:
-                seen = next(all_hits(self.rules, Labels.of(media, inside)), None)
-                if seen is not None and _agrees(seen, chosen, entries, hits):
-                    chosen = self._inside(seen, chosen)
-                    decided = "the labels leave it open, a file of the medium says it"
-        runners_up = tuple(other for other in ranked if chosen is None or other.label != chosen.label)
+        found = self._by_labels(labels, media)
+        chosen, decided = found.choose()
+        seen = None
+        if look is not None and found.undecided(chosen):
+            seen = look()
+        if seen is not None:
+            hit = next(all_hits(self.rules, Labels.of(media, seen)), None)
+            if hit is not None and found.allows(hit, chosen):
+                chosen, decided = self._inside(hit, chosen), "the labels leave it open, a file of the medium says it"
+        fields = {label: text for label in LABELS[:-1] if (text := getattr(labels, label))}
         identity = _identity(chosen, labels, media)
-        fields = {
-            label: text
-            for label in ("volume", "system", "set", "publisher", "preparer", "application")
-            if (text := getattr(labels, label))
-        }
-        return Evidence(identity, fields, chosen, runners_up, decided, inside)
+        return Evidence(identity, fields, chosen, found.others(chosen), decided, seen)
+
+    def _by_labels(self, labels: Labels, media: Media) -> "_Found":
+        taught = list(all_hits(self.taught, labels))
+        if _OWN_FILES.search(media.volume_id):
+            return _Found(taught, [], [], self.database.date, own_files=True)
+        return _Found(taught, self.database.matches(media), list(all_hits(self.rules, labels)), self.database.date)
 
     def _inside(self, seen: Hit, chosen: Candidate | None) -> Candidate:
         """What a file of the medium says, with what only the label gave."""
@@ -74,55 +79,65 @@ class Namer:
         return replace(found, arch=found.arch or chosen.arch, edition=found.edition or chosen.edition, live=live)
 
 
-def _choose(
-    taught: list[Candidate], entries: list[Entry], hits: list[Hit], database: Database
-) -> tuple[Candidate | None, str]:
-    """The answer that the labels give, and why that one."""
-    if taught:
-        return taught[0], "a rule of this site comes before all others"
-    exact = next((entry for entry in entries if not entry.system.vague), None)
-    hit = hits[0] if hits else None
-    if exact is None and hit is None:
-        vague = entries[0] if entries else None
-        if vague is None:
-            return None, "neither osinfo-db nor a rule knows these labels"
-        return _of_entry(vague), "osinfo-db knows the distribution, not the release"
-    if exact is None or (hit is not None and _reads_more(hit, exact, database)):
-        assert hit is not None  # noqa: S101 - for the type checker: either is given
-        return _of_hit(hit, "rule"), "osinfo-db does not know this release, a rule reads it from the label"
-    return _refined(_of_entry(exact), hit), "osinfo-db has an entry for these labels"
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What each of the three says of the labels, best first."""
 
+    taught: list[Hit]
+    entries: list[Entry]
+    hits: list[Hit]
+    database_date: str
+    own_files: bool = False
 
-def _reads_more(hit: Hit, exact: Entry, database: Database) -> bool:
-    """Whether the rule is right against a database entry that names the same distribution.
+    def choose(self) -> tuple[Candidate | None, str]:
+        """The answer that the labels give, and why that one."""
+        if self.taught:
+            return _of_hit(self.taught[0], "taught"), "a rule of this site comes before all others"
+        if self.own_files:
+            return None, "the volume id speaks of somebody's own files"
+        exact = next((entry for entry in self.entries if not entry.system.vague), None)
+        hit = self.hits[0] if self.hits else None
+        if hit is not None and (exact is None or self._reads_more(hit, exact)):
+            return _of_hit(hit, "rule"), "osinfo-db does not know this release, a rule reads it off the label"
+        if exact is not None:
+            return _refined(_of_entry(exact), hit), "osinfo-db has an entry for these labels"
+        if self.entries:
+            return _of_entry(self.entries[0]), "osinfo-db knows the distribution, not the release"
+        return None, "neither osinfo-db nor a rule knows these labels"
 
-    It is where the entry's pattern stops in the middle of a number ("8.1" for "8.10"), and where an entry for what was
-    unstable when the database was made names a number that has been released since.
-    """
-    known = _of_entry(exact)
-    if hit.distro.lower() != known.distro.lower() or not hit.version[:1].isdigit():
-        return False
-    if exact.system.version and not exact.system.version[:1].isdigit():
-        return database.date < time.strftime("%Y-%m-%d", time.gmtime(time.time() - _YEAR))
-    return hit.version.startswith(known.version) and hit.version[len(known.version) :][:1].isdigit()
+    def _reads_more(self, hit: Hit, exact: Entry) -> bool:
+        """Whether the rule is right against a database entry that names the same distribution.
 
+        It is where the entry's pattern stops in the middle of a number ("8.1" for "8.10"), and where an entry for what
+        was unstable when the database was made takes a number that has been released since.
+        """
+        known = _of_entry(exact)
+        if hit.distro.lower() != known.distro.lower() or not hit.version[:1].isdigit():
+            return False
+        if exact.system.version and not exact.system.version[:1].isdigit():
+            return self.database_date < time.strftime("%Y-%m-%d", time.gmtime(time.time() - _YEAR))
+        return hit.version.startswith(known.version) and hit.version[len(known.version) :][:1].isdigit()
 
-def _undecided(chosen: Candidate | None, entries: list[Entry], hits: list[Hit]) -> bool:
-    """Whether the labels leave it open: no answer, no version, or several systems that share the very labels."""
-    if chosen is None or chosen.version == "unknown":
-        return True
-    if chosen.source == "rule":
-        return hits[0].shared or hits[0].coarse
-    best = [entry for entry in entries if entry.rank == entries[0].rank]
-    return len(best) > 1 or bool(hits and hits[0].shared)
+    def undecided(self, chosen: Candidate | None) -> bool:
+        """Whether the labels leave it open: no answer, no version, or several systems that share the very labels."""
+        if self.taught:
+            return False
+        if chosen is None or chosen.version == "unknown":
+            return True
+        if self.hits and (self.hits[0].shared or (chosen.source == "rule" and self.hits[0].coarse)):
+            return True
+        return len([entry for entry in self.entries if entry.rank == self.entries[0].rank]) > 1
 
+    def allows(self, seen: Hit, chosen: Candidate | None) -> bool:
+        """Whether what a file says can be: of a labelled medium it tells the release, never another distribution."""
+        known = {hit.distro.lower() for hit in self.hits} | {_of_entry(entry).distro.lower() for entry in self.entries}
+        return chosen is None or seen.distro.lower() in known
 
-def _agrees(seen: Hit, chosen: Candidate | None, entries: list[Entry], hits: list[Hit]) -> bool:
-    """Whether what a file says can be: of a labelled medium it tells the release, and never another distribution."""
-    if chosen is None:
-        return True
-    distros = {chosen.distro, *[hit.distro for hit in hits], *[_of_entry(entry).distro for entry in entries]}
-    return seen.distro in distros
+    def others(self, chosen: Candidate | None) -> tuple[Candidate, ...]:
+        """Who else matched, in the order of precedence."""
+        everyone = [*[_of_hit(hit, "taught") for hit in self.taught], *map(_of_entry, self.entries)]
+        everyone += [_of_hit(hit, "rule") for hit in self.hits]
+        return tuple(other for other in everyone if chosen is None or other.label != chosen.label)
 
 
 def _of_hit(hit: Hit, source: str) -> Candidate:

@@ -45,11 +45,21 @@ from kimchictl.media.records import Media
 
 LABELS = ("volume", "system", "set", "publisher", "preparer", "application", "inside")
 
+# What may follow a system's name and version on its label: "Ubuntu 22.04 backup" is nobody's installer.
+_WORDS = (
+    "dvd\\d?|cd\\d?|disc\\d?|live|live-?cd|live-?dvd|boot|net|netboot|netinst|netinstall|minimal|mini|full|core|base|baseos|"
+    "appstream|server|workstation|desktop|client|everything|install|installer|standard|extended|lite|pro|ultimate|"
+    "edu|education|enterprise|community|free|nonfree|official|one|powerpack|kde\\d?|gnome\\d*|xfce\\d?|lxde|lxqt|mate|"
+    "cinnamon|budgie|plasma\\d?|i3|sway|hyprland|cosmic|openbox|fluxbox|icewm|edge|lts|sp\\d|u\\d+|alpha\\d*|beta\\d*|"
+    "rc\\d*|final|release|stable|testing|snapshot|nvidia|intel|oem|hwe|uefi|efi|bios|iso|i?s?|text|gui"
+)
+
 # What `<name>` stands for in a pattern.
 PARTS = {
     "arch": f"(?P<arch>{ARCH_PATTERN})",
     "version": r"(?P<version>\d+(?:[._-]\d+)*)",
     "v": r"v?(?P<version>\d+(?:\.\d+)*)",
+    "tail": rf"(?:[-_. ~](?:(?P<arch>{ARCH_PATTERN})|{_WORDS}|v?\d[0-9a-z.]*))*",
 }
 _PART = re.compile(r"(?<!\?P)<(\w+)>")
 _GROUP = re.compile(r"\(\?P<(\w+)>")
