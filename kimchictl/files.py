@@ -48,10 +48,12 @@ def replace_file(path: str, data: bytes, mode: int = 0o644) -> None:
     try:
         _write_new(temporary, data, mode, _old_status(path))
         os.replace(temporary, path)
-    except OSError as error:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
-        raise failed("write", path, error) from error
+        if isinstance(error, OSError):
+            raise failed("write", path, error) from error
+        raise
     trace("renamed", path)
     sync_directory(directory, path)
 

@@ -214,7 +214,9 @@ def _can_lock(fd: int) -> bool:
 def _close(fd: int) -> None:
     """Frees it for all copies of the descriptor that a fork may have made, then closes this one."""
     with _guard:
-        _open.pop(fd, None)
+        if fd not in _open:  # a forked child closed it
+            return
+        del _open[fd]
     with contextlib.suppress(OSError):
         fcntl.flock(fd, fcntl.LOCK_UN)
     os.close(fd)
