@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from kimchictl.actions.vm_usage import children_of, find_users, with_users
 from kimchictl.errors import InUse, KimchiError, UsageError, WrongState
 from kimchictl.virt import pools, volumes
+from kimchictl.virt.poolrefresh import FILE_POOLS
 from kimchictl.virt.pools import Pool
 from kimchictl.virt.volumes import Volume
 
@@ -46,7 +47,7 @@ def list_volumes(host: "Host", pool: str, seconds: float, templates: Templates) 
         raise WrongState(f"pool {pool!r} is inactive", f"kimchictl pool start {pool}")
     if state.stale:
         host.note(f"pool {pool!r} is shown as it was at its last refresh: {state.error}")
-    return _described(host, volumes.list_volumes(host, pool), templates)
+    return _described(host, volumes.list_volumes(host, pool, state.stale and state.type in FILE_POOLS), templates)
 
 
 def show_volume(host: "Host", pool: str, name: str, templates: Templates) -> Volume:

@@ -59,6 +59,7 @@ class Description:
     graphics: VmGraphics | None
     disks: tuple[VmDisk, ...]
     nics: tuple[VmNic, ...]
+    uefi: bool
     nvram: str | None
     tpm: bool
     has_console: bool
@@ -76,6 +77,7 @@ def read_domain(document: str, name: str) -> Description:
         graphics=shown[0] if shown else None,
         disks=tuple(_disk(element) for element in root.findall("devices/disk")),
         nics=tuple(_nic(element) for element in root.findall("devices/interface")),
+        uefi=root.find("os[@firmware='efi']") is not None or root.find("os/loader[@type='pflash']") is not None,
         nvram=xml.text(root, "os/nvram"),
         tpm=root.find("devices/tpm/backend[@type='emulator']") is not None,
         has_console=root.find("devices/console") is not None,

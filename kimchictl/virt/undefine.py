@@ -11,8 +11,9 @@ from kimchictl.virt.domains import find_domain
 
 @dataclass(frozen=True, slots=True)
 class Belongings:
-    """What libvirt keeps for a domain beside its definition."""
+    """What libvirt keeps for a domain beside its definition. `nvram` is its path while libvirt shows one."""
 
+    uefi: bool
     nvram: str | None
     tpm: bool
     snapshots: int
@@ -25,6 +26,7 @@ def belongings_of(host: Host, domain: Any) -> Belongings:
     with asking(f"vm {domain.name()!r}"):
         said = read_domain(domain.XMLDesc(0), domain.name())
     return Belongings(
+        uefi=said.uefi,
         nvram=said.nvram,
         tpm=said.tpm,
         snapshots=_count(host, lambda: domain.snapshotNum(0)),
@@ -52,8 +54,8 @@ def undefine_vm(host: Host, name: str) -> None:
     has = belongings_of(host, domain)
     flags = 0
     for present, name in (
-        (has.nvram, "NVRAM"),
-        (has.tpm, "TPM"),
+        ((has.uefi or has.nvram) and not host.is_test, "NVRAM"),
+        (has.tpm and not host.is_test, "TPM"),
         (has.snapshots, "SNAPSHOTS_METADATA"),
         (has.checkpoints, "CHECKPOINTS_METADATA"),
         (has.saved, "MANAGED_SAVE"),

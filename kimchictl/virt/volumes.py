@@ -67,23 +67,31 @@ def find_by_path(host: Host, path: str) -> Volume | None:
         raise translate(error, f"volume {path}") from None
 
 
-def list_volumes(host: Host, pool_name: str) -> list[Volume]:
-    """The volumes of an active pool, by name; one that vanishes meanwhile, or that has no UTF-8 name, is left out."""
+def list_volumes(host: Host, pool_name: str, stale: bool = False) -> list[Volume]:
+    """The volumes of an active pool, by name; one that vanishes meanwhile, or that has no UTF-8 name, is left out.
+
+    `stale`: its storage does not answer, so what cannot be read is listed with what libvirt remembers.
+    """
     pool = find_active_pool(host, pool_name)
     with asking(f"pool {pool_name!r}: volume list"):
         handles = pool.listAllVolumes(0)
     volumes, unspeakable = [], 0
     for handle in handles:
         try:
-            volumes.append(read_volume(handle, pool_name))
+            volumes.append(_remembered(handle, pool_name) if stale else read_volume(handle, pool_name))
         except UnicodeDecodeError:
             unspeakable += 1
         except host.lib.libvirtError as error:
             if not is_code(error, "NO_STORAGE_VOL"):
                 host.note(f"a volume of pool {pool_name!r} was left out: {error.get_error_message()}")
     if unspeakable:
-        host.note(f"{unspeakable} volumes of pool {pool_name!r} were left out: their names are not UTF-8")
+        host.note(f"volumes of pool {pool_name!r} that were left out, as their names are not UTF-8: {unspeakable}")
     return sorted(volumes, key=lambda volume: (volume.name.casefold(), volume.name))
+
+
+def _remembered(handle: Any, pool_name: str) -> Volume:
+    """Without touching the storage: asking for its XML would open it."""
+    return Volume(handle.name(), pool_name, TYPES[0], None, handle.path(), None, None)
 
 
 def read_volume(handle: Any, pool_name: str) -> Volume:
