@@ -15,7 +15,7 @@ from kimchictl.actions.create_template import (
 )
 from kimchictl.actions.edit_documents import new_name
 from kimchictl.actions.from_scan import declined_by, templates_for_images
-from kimchictl.actions.host_names import check_names
+from kimchictl.actions.host_names import check_memory, check_names
 from kimchictl.app import App, exit_status
 from kimchictl.catalog.nouns import DISTROS, TEMPLATES
 from kimchictl.catalog.options import Changes
@@ -74,7 +74,7 @@ def create(
         raise UsageError(f"{'NAME' if name is not None else '--edit'} needs exactly one source given by hand")
     if filter and not from_scan:
         raise UsageError("--filter goes with --from-scan")
-    check_names(lambda: app.host, changes, app.note, dry_run)
+    check_names(lambda: app.host, changes, app.note)
     if from_scan:
         return _create_from_scan(app, filter, changes, if_exists, dry_run)
     title = None if name is None else new_name(name, TEMPLATES)
@@ -86,7 +86,10 @@ def create(
             draft = draft_from_distro(DISTROS.read(app.distros.get(source)), title, changes)
         else:
             draft = draft_for_netboot(title, changes)
-        return _keep(app, edit_draft(draft, app.note) if edit else draft, if_exists, dry_run, yes)
+        draft = edit_draft(draft, app.note) if edit else draft
+        if app.host_uri is not None:
+            check_memory(lambda: app.host, draft.template, app.note)
+        return _keep(app, draft, if_exists, dry_run, yes)
 
     kept, status = app.each(cdrom or distro or ("",), make)
     _say(app, kept, dry_run)

@@ -7,8 +7,9 @@ import click
 
 from kimchictl.actions.create_template import retarget
 from kimchictl.actions.edit_documents import Edited, edit_by_options, edit_in_editor, new_name
-from kimchictl.actions.host_names import check_names
+from kimchictl.actions.host_names import check_memory, check_names
 from kimchictl.app import App
+from kimchictl.catalog.merge import merge
 from kimchictl.catalog.nouns import TEMPLATES as NOUN
 from kimchictl.catalog.options import Changes
 from kimchictl.commands.base import Command, name_argument, pass_app
@@ -47,6 +48,8 @@ def edit(
     if cdrom is not None:
         changes = retarget(changes, cdrom, prober(app), not no_check, template.made)
     check_names(lambda: app.host, changes, app.note)
+    if app.host_uri is not None and {"memory", "max_memory"} & set(changes.values):
+        check_memory(lambda: app.host, merge(template, changes, NOUN.what(name)), app.note)
     _report(app, name, edit_by_options(app.templates, NOUN, name, changes, dry_run), dry_run)
 
 

@@ -7,7 +7,7 @@ from kimchictl.app import App
 from kimchictl.catalog.nouns import TEMPLATES as NOUN
 from kimchictl.catalog.resolve import defaults_of
 from kimchictl.commands.base import Command, list_options, pass_app
-from kimchictl.commands.template.views import TEMPLATES, looks_here
+from kimchictl.commands.template.views import TEMPLATES
 
 
 @click.command("list", cls=Command)
@@ -24,4 +24,4 @@ def list_(app: App) -> None:
       kimchictl template list -o json --filter os_distro=debian
     """
     found = readable(app.templates.read(), NOUN, app.note)
-    app.emit_list(rows_of(found, defaults_of(app.config), looks_here(app)), TEMPLATES)
+    app.emit_list(rows_of(found, defaults_of(app.config), app.remote_host is None), TEMPLATES)

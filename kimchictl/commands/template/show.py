@@ -7,7 +7,7 @@ from kimchictl.app import App
 from kimchictl.catalog.nouns import TEMPLATES as NOUN
 from kimchictl.catalog.resolve import defaults_of
 from kimchictl.commands.base import Command, name_argument, pass_app
-from kimchictl.commands.template.views import TEMPLATES, looks_here
+from kimchictl.commands.template.views import TEMPLATES
 from kimchictl.errors import UsageError
 from kimchictl.render import View, write_json
 
@@ -37,7 +37,7 @@ def show(app: App, name: str, stored: bool, resolved: bool) -> None:
     if resolved:
         _show_resolved(app, resolved_rows(template, defaults_of(app.config)))
         return
-    app.emit(rows_of([(document, template)], defaults_of(app.config), looks_here(app))[0], TEMPLATES)
+    app.emit(rows_of([(document, template)], defaults_of(app.config), app.remote_host is None)[0], TEMPLATES)
 
 
 def _show_resolved(app: App, rows: dict[str, Row]) -> None:

@@ -75,15 +75,6 @@ TEMPLATES = View(
 )
 
 
-def looks_here(app: App) -> bool:
-    """Whether paths in templates are this machine's: not with a connection to another one."""
-    if app.host_uri is None:
-        return True
-    from kimchictl.virt.connection import is_local
-
-    return is_local(app.host_uri)
-
-
 def say_kept(app: App, templates: Sequence[Template], done: str, several: bool) -> None:
     """Tell a person what was done to which template; print them where a format was asked for."""
     for template in templates:
@@ -118,7 +109,7 @@ def _value(value: Any) -> str:
 
 def images_of_host(app: App) -> list[Image]:
     """What scans found on the host that this command line is about."""
-    found = app.index.images(None if looks_here(app) else app.host_uri)
+    found = app.index.images(app.remote_host)
     for note in found.notes:
         app.note(note)
     return list(found.images)
