@@ -7,6 +7,7 @@ cannot hang the reader. Where there is no such table, all is one file system of 
 import contextlib
 import os
 import select
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +18,16 @@ hugetlbfs fusectl rpc_pipefs nfsd binfmt_misc autofs nsfs selinuxfs smackfs resc
 # Local file systems that keep mtime and ctime of a directory finely enough: only their stamps are believed.
 _STAMPED = "ext2 ext3 ext4 xfs btrfs zfs f2fs jfs bcachefs tmpfs ramfs overlay"
 _UNSTAMPED = "vfat msdos exfat ntfs ntfs3 iso9660 udf squashfs erofs hfsplus reiserfs minix ufs"
+# linux/magic.h; of those that an installed system's root may lie on
+_MAGIC = {
+    0xEF53: "ext4",
+    0x58465342: "xfs",
+    0x9123683E: "btrfs",
+    0x2FC12FC1: "zfs",
+    0xF2F52010: "f2fs",
+    0x01021994: "tmpfs",
+    0x794C7630: "overlay",
+}
 VIRTUAL, STAMPED = frozenset(_VIRTUAL.split()), frozenset(_STAMPED.split())
 _LOCAL = STAMPED | frozenset(_UNSTAMPED.split())
 
@@ -70,9 +81,11 @@ class Mounts:
     def read(cls, path: str = "/proc/self/mountinfo") -> "Mounts":
         try:
             with open(path, "rb") as file:
-                return cls(parse_mountinfo(file.read()))
+                table = parse_mountinfo(file.read())
         except OSError:
             return cls({})
+        # In a chroot the table begins below the root.
+        return cls(table if b"/" in table else {b"/": Mount(b"/", _kind_of_root(), "", "/", ""), **table})
 
     def covering(self, path: bytes) -> Mount:
         """The mount that `path` (absolute, without links) lies on."""
@@ -90,6 +103,17 @@ class Mounts:
     def may_hang(self) -> bool:
         """Is anything mounted that a server or a user process stands behind?"""
         return any(not (mount.local or mount.virtual) for mount in self._table.values()) or not self._table
+
+
+def _kind_of_root() -> str:
+    """The kind of the file system of "/" by its magic number (statfs(2)), or "unknown"."""
+    import ctypes
+
+    answer = ctypes.create_string_buffer(512)
+    if ctypes.CDLL(None).statfs(b"/", answer) != 0:
+        return "unknown"
+    magic = ctypes.c_uint32.from_buffer(answer, 0 if sys.byteorder == "little" else ctypes.sizeof(ctypes.c_long) - 4)
+    return _MAGIC.get(magic.value, "unknown")
 
 
 def parse_mountinfo(text: bytes) -> dict[bytes, Mount]:
