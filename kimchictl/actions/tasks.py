@@ -12,7 +12,6 @@ running: whoever reads it sees that the process is gone, and calls the task lost
 import contextlib
 import os
 import pwd
-import secrets
 import select
 import signal
 import threading
@@ -233,7 +232,7 @@ def _user() -> str:
 
 
 def _free_id(taken: Mapping[str, Document]) -> str:
-    while (new := secrets.token_hex(3)) in taken:
+    while (new := os.urandom(3).hex()) in taken:
         pass
     return new
 

@@ -92,7 +92,8 @@ def _deep(app: App, paths: tuple[str, ...], pools: tuple[str, ...], options: "Sc
     places = paths or app.config["scan.paths"]
     if not places:
         raise UsageError("a deep scan needs a PATH", "name one, or set scan.paths in the configuration")
-    return deep_scan(places, options, app.index, app.progress, knowledge_key(app.places))
+    with app.task(f"deep scan of {', '.join(places)}") as progress:
+        return deep_scan(places, options, app.index, progress, knowledge_key(app.places))
 
 
 def _shallow(app: App, paths: tuple[str, ...], pools: tuple[str, ...], options: "ScanOptions") -> "ScanResult":
