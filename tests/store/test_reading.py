@@ -149,9 +149,9 @@ def test_a_directory_given_twice_overrides_nothing(site):
 
 FORBIDDEN = """
 import os, sys
+from kimchictl.store import FileStore, Layer  # before this user may no longer read the checkout
 if os.geteuid() == 0:
     os.setgroups([]); os.setgid(65534); os.setuid(65534)
-from kimchictl.store import FileStore, Layer
 listing = FileStore("templates", [Layer(path, "site", False) for path in sys.argv[1:]]).read()
 print(list(listing.documents), *listing.damaged, sep="\\n")
 """
