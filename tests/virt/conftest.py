@@ -1,0 +1,24 @@
+"""What the tests of libvirt share: the test driver that lives in this process."""
+
+import libvirt
+import pytest
+
+from kimchictl.virt.connection import open_host
+
+
+@pytest.fixture
+def driver():
+    """A connection to test:///default, which keeps its state while one is open, and loses it with the last."""
+    libvirt.registerErrorHandler(lambda _context, _error: None, None)
+    connection = libvirt.open("test:///default")
+    yield connection
+    connection.close()
+
+
+@pytest.fixture
+def host(driver):
+    """The same as a Host; `host.notes` is what it said."""
+    notes = []
+    with open_host("test:///default", note=notes.append) as opened:
+        opened.notes = notes
+        yield opened
