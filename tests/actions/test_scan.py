@@ -348,7 +348,8 @@ class Shaker:
 
     def make(self) -> str:
         path = self._new()
-        os.makedirs(path + "/x", exist_ok=True)
+        if not os.path.lexists(path):
+            os.makedirs(path + "/x")
         return path
 
     def remove(self) -> str:
