@@ -1,5 +1,7 @@
 """What the tests of libvirt share: the test driver that lives in this process."""
 
+import gc
+
 import libvirt
 import pytest
 
@@ -9,6 +11,7 @@ from kimchictl.virt.connection import open_host
 @pytest.fixture
 def driver():
     """A connection to test:///default, which keeps its state while one is open, and loses it with the last."""
+    gc.collect()  # an object of the last test, caught in an exception, would keep that test's state alive
     libvirt.registerErrorHandler(lambda _context, _error: None, None)
     connection = libvirt.open("test:///default")
     yield connection
