@@ -1,6 +1,5 @@
 """What follows from the surveys of a scan: changes, images first seen, and the index replaced where it differs."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -12,8 +11,6 @@ from kimchictl.media.index import Document, Index, is_declined
 from kimchictl.media.records import Image
 from kimchictl.media.walk import Counters
 from kimchictl.progress import Progress
-
-FRESH_SECONDS = 60  # an image that changed since then may still be on its way
 
 
 def settle(surveys: Sequence[Survey], before: Document, options: ScanOptions, index: Index, result: ScanResult) -> None:
@@ -72,7 +69,9 @@ def _first_seen(survey: Survey, before: Document, options: ScanOptions) -> list[
 
 def _is_unfinished(image: Image, entry: Entry) -> bool:
     """Is the image absent or incomplete, or did it change in the last minute, so that it may still be copied?"""
-    return image.error in (ABSENT, INCOMPLETE) or abs(time.time() - entry.status[3] / 1e9) < FRESH_SECONDS
+    from kimchictl.media.probe import is_fresh  # not loaded by a scan that finds nothing new
+
+    return image.error in (ABSENT, INCOMPLETE) or is_fresh(entry.status[3] / 1e9)
 
 
 def summarise(surveys: Sequence[Survey], index: Index, result: ScanResult, progress: Progress) -> None:

@@ -342,7 +342,7 @@ class Shaker:
 
     def write(self) -> str:
         path = self._new(self.chance.choice([".iso", ".IMG", ".txt"]))
-        if not os.path.islink(path):
+        if not os.path.islink(path) and not os.path.isdir(path):
             Path(path).write_bytes(self.chance.choice([*self.images, b"nothing"]))
         return path
 
