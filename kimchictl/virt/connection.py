@@ -220,4 +220,4 @@ def asking(subject: str, hint: str | None = None) -> Iterator[None]:
 
 def is_code(error: Any, *names: str) -> bool:
     """Whether the libvirtError `error` has one of the codes VIR_ERR_`names`."""
-    return error.get_error_code() in {getattr(library(), "VIR_ERR_" + name, None) for name in names}
+    return error.get_error_code() in {getattr(library(), "VIR_ERR_" + name, -1) for name in names}
