@@ -3,7 +3,7 @@
 See https://libvirt.org/formatdomain.html.
 """
 
-from kimchictl.catalog.records import Graphics, Template
+from kimchictl.catalog.records import Template
 from kimchictl.virt import xml
 from kimchictl.virt.devicexml import add_devices
 from kimchictl.virt.domainplan import DomainPlan
@@ -65,8 +65,9 @@ def _add_os(domain: xml.Element, plan: DomainPlan, hardware: Hardware) -> None:
         xml.add(system, "boot", dev="cdrom")
     if not plan.media and not any(disk.base for disk in plan.disks):
         xml.add(system, "boot", dev="network")
-    if hardware.is_x86 and not uefi and (plan.template.graphics or Graphics()).type == "none":
-        xml.add(system, "bios", useserial="yes")  # the boot loader's only screen
+    if hardware.is_x86 and not uefi and plan.template.os_distro != "windows":
+        # What firmware and boot loader write on the screen appears on the serial console, too, and keys come from there.
+        xml.add(system, "bios", useserial="yes")
 
 
 def _add_features(domain: xml.Element, template: Template, hardware: Hardware) -> None:
