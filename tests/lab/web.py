@@ -44,6 +44,7 @@ class Served:
     pause: float = 0  # seconds between any two bytes
     header_pause: float = 0  # the same within the headers
     reset_after: int | None = None  # bytes of body, then RST
+    hang_after: int | None = None  # bytes of body, then nothing more
     resets: int = 1 << 30  # how often that happens
     keep: bool = True  # False: Connection: close
     silent: bool = False  # no answer at all
@@ -173,6 +174,9 @@ class WebServer(TcpServer):
             piece = body[:step] if reset_after is None else body[: min(step, reset_after - request.sent)]
             if not piece:
                 _reset(connection)
+                return False
+            if served.hang_after is not None and request.sent >= served.hang_after:
+                select.select([connection], [], [], 60)
                 return False
             connection.sendall(piece)
             request.sent += len(piece)

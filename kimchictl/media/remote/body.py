@@ -17,7 +17,7 @@ from typing import Self
 from kimchictl.errors import Invalid
 from kimchictl.media.remote.address import parse_address
 from kimchictl.media.remote.ftp import FtpFile
-from kimchictl.media.remote.http import Client, content_range, last_modified, refuse_encoding
+from kimchictl.media.remote.http import Client, content_range, last_modified, refuse_encoding, whole_length
 from kimchictl.media.remote.proxies import speaks_http
 from kimchictl.media.remote.settings import NetSettings
 
@@ -71,10 +71,12 @@ class _HttpBody(Body):
         self._client = client = Client(url, net)
         try:
             response = client.request("GET", _range_from(offset, validator))
-            if response.status == 416:  # it is shorter than what there is of it already: another file
-                client.close()
+            if response.status == 416 and whole_length(response) != offset:
+                client.close()  # it is shorter than what there is of it already: another file
                 response = client.request("GET")
-            if response.status not in (200, 206):
+            if response.status == 416:  # there is all of it already
+                self.start = self.size = offset
+            elif response.status not in (200, 206):
                 raise client.refusal(response.status)
             refuse_encoding(client, response)
             if response.status == 206:
@@ -82,7 +84,7 @@ class _HttpBody(Body):
                 if found is None or found[0] != offset:
                     raise client.fail(f"{client.address.place} answered with another part than was asked for")
                 self.start, self.size = offset, found[2]
-            else:
+            elif response.status == 200:
                 self.size = response.length
         except BaseException:
             client.close()
@@ -93,10 +95,12 @@ class _HttpBody(Body):
         self.names = tuple(dict.fromkeys([parse_address(url).file_name, client.address.file_name]))
 
     def read(self) -> bytes:
+        if self._response.status == 416:
+            return b""
         self._client.deadline.restart()
         with self._client.explaining():
             data = self._response.read(PIECE)
-            if len(data) < PIECE and self._response.length:
+            if not data and self._response.length:
                 raise http.client.IncompleteRead(data)
         return data
 

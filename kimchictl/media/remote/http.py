@@ -230,6 +230,12 @@ def content_range(response: http.client.HTTPResponse) -> tuple[int, int, int | N
     return (first, last, total) if first <= last and (total is None or last < total) else None
 
 
+def whole_length(response: http.client.HTTPResponse) -> int | None:
+    """The length of the file that a 416 tells, None where it does not (RFC 9110 15.5.17)."""
+    match = _NO_SUCH_RANGE.fullmatch(response.headers.get("Content-Range", "").strip())
+    return int(match[1]) if match else None
+
+
 class HttpSource(RemoteSource):
     """An image read with range requests; `size` and `mtime` come with the first answer."""
 
@@ -307,11 +313,11 @@ class HttpSource(RemoteSource):
         return data
 
     def _beyond(self, response: http.client.HTTPResponse, offset: int) -> bytes:
-        match = _NO_SUCH_RANGE.fullmatch(response.headers.get("Content-Range", "").strip())
+        length = whole_length(response)
         place = self._client.address.place
-        if match is None or int(match[1]) > offset:
+        if length is None or length > offset:
             raise self._client.fail(f"{place} answered 416 Range Not Satisfiable for a part that should be there")
-        self.size = int(match[1])
+        self.size = length
         if offset <= _DESCRIPTORS:
             raise self._client.fail(f"{place} has only {self.size} bytes there, which is too short for an image")
         self._client.close()
