@@ -66,7 +66,7 @@ def _add_os(domain: xml.Element, plan: DomainPlan, hardware: Hardware) -> None:
     if not plan.media and not any(disk.base for disk in plan.disks):
         xml.add(system, "boot", dev="network")
     if hardware.is_x86 and not uefi and plan.template.os_distro != "windows":
-        # What firmware and boot loader write on the screen appears on the serial console, too, and keys come from there.
+        # What the boot loader writes on the screen appears on the serial console, too, and keys come from there.
         xml.add(system, "bios", useserial="yes")
 
 
