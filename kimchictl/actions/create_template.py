@@ -113,12 +113,28 @@ def _draft_unseen(source: str, name: str | None, changes: Changes) -> Draft:
     return Draft(recommend(bare, settings_for(identity), made("create")), name is not None)
 
 
-def draft_from_distro(distro: Template, name: str | None, changes: Changes) -> Draft:
-    """The template of a known distro: its own settings first, then those of its system. Raises Invalid."""
-    identity = _said(Identity(distro.os_distro, distro.os_version, distro.os_arch), changes)
-    title = name if name is not None else system_name(identity, distro.name, distro.cdrom or "")
+def draft_from_distro(
+    distro: Template, name: str | None, changes: Changes, ask: Callable[[Template], Image] | None
+) -> Draft:
+    """The template of a known distro: its own settings first, then those of its system.
+
+    `ask` finds its image; None does not look. Raises Invalid, and what `ask` raises.
+    """
+    image = None if ask is None else ask(distro)
+    if image is not None:
+        require_installable(image)
+    said = _said(Identity(distro.os_distro, distro.os_version, distro.os_arch), changes)
+    title = name if name is not None else system_name(said, distro.name, distro.cdrom or "")
     template = to_template(distro, title, changes, made("distro"))
-    return Draft(recommend(template, settings_for(identity), made("distro")), name is not None)
+    template = recommend(template, settings_for(said, image.boot if image else ()), made("distro", image))
+    return Draft(template, name is not None, _doubts(distro, image) if image else ())
+
+
+def _doubts(distro: Template, image: Image) -> tuple[str, ...]:
+    from kimchictl.actions.distro_check import contradiction
+
+    wrong = contradiction(distro, image)
+    return (f"the image of distro {distro.name!r} is not what the entry claims: {wrong}",) if wrong else ()
 
 
 def draft_for_netboot(name: str | None, changes: Changes) -> Draft:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from kimchictl.catalog.fields import DISTRO
+from kimchictl.catalog.fields import DISTRO, HIDDEN
 from kimchictl.catalog.merge import merge
 from kimchictl.catalog.options import Changes
 from kimchictl.catalog.parse import parse
@@ -24,6 +24,11 @@ def parse_distro(document: object, what: str) -> Template:
     if "made" in distro.extra:  # an exported template serves as a distro, too
         return replace(distro, extra={key: value for key, value in distro.extra.items() if key != "made"})
     return distro
+
+
+def is_hidden(distro: Template) -> bool:
+    """Whether it is there only to hide one of a lower layer."""
+    return distro.extra.get(HIDDEN) is True
 
 
 def runs_on(os_arch: str | None, host_arch: str) -> bool:
@@ -48,5 +53,5 @@ def addresses(distro: Template, preference: Mapping[str, str]) -> tuple[str, ...
 
 def to_template(distro: Template, name: str, changes: Changes, made: dict[str, Any]) -> Template:
     """The template that a distro is under another name: link, mirrors and checksum kept. Raises Invalid."""
-    what = f"template {name!r}"
-    return replace(merge(replace(distro, name=name), changes, what), made=made)
+    plain = replace(distro, name=name, extra={key: value for key, value in distro.extra.items() if key != HIDDEN})
+    return replace(merge(plain, changes, f"template {name!r}"), made=made)

@@ -6,6 +6,8 @@
 Sizes are MiB for memory and GiB for disks, as virt-install has them; the contract of the keys is template(5).
 """
 
+from typing import Any
+
 from kimchictl.catalog.kinds import Address, Choice, Flag, Free, Integer, Key, Listing, Record, Text, Wrong
 from kimchictl.catalog.records import Disk, Graphics, Network, Template, Topology
 
@@ -193,9 +195,15 @@ def _agree_firmware(template: Template) -> None:
 
 
 TEMPLATE = Record((*_SHARED, _MADE), Template, agree=agree)
-DISTRO = Record(
-    tuple(Key(key.name, key.kind, key.meaning, required=True) if key.name == "cdrom" else key for key in _SHARED),
-    Template,
-    agree=agree,
-)
+HIDDEN = "hidden"
+_HIDE = Key(HIDDEN, Flag(), "true hides a distro of the same name of a lower layer")
+
+
+def _distro(hidden: bool = False, extra: dict[str, Any] | None = None, **values: Any) -> Template:
+    """A distro is a template's record; that it is hidden is kept beside the keys that only files know."""
+    return Template(**values, extra={**(extra or {}), HIDDEN: True} if hidden else extra or {})
+
+
+_IMAGE_NAMED = (Key(key.name, key.kind, key.meaning, required=True) if key.name == "cdrom" else key for key in _SHARED)
+DISTRO = Record((*_IMAGE_NAMED, _HIDE), _distro, agree=agree)
 KEYS = {key.name: key for key in TEMPLATE.keys}

@@ -17,12 +17,14 @@ from kimchictl.actions.edit_documents import new_name
 from kimchictl.actions.from_scan import declined_by, templates_for_images
 from kimchictl.actions.host_names import check_memory, check_names
 from kimchictl.app import App, exit_status
+from kimchictl.catalog.distros import is_hidden
 from kimchictl.catalog.nouns import DISTROS, TEMPLATES
 from kimchictl.catalog.options import Changes
+from kimchictl.catalog.records import Template
 from kimchictl.commands.base import Command, complete, filter_option, pass_app, yes_option
 from kimchictl.commands.template.options import template_options
-from kimchictl.commands.template.views import emit_kept, images_of_host, prober
-from kimchictl.errors import UsageError
+from kimchictl.commands.template.views import asker, emit_kept, images_of_host, prober
+from kimchictl.errors import NotFound, UsageError
 from kimchictl.media.records import Image
 from kimchictl.query import plain, select
 
@@ -83,7 +85,7 @@ def create(
         if cdrom:
             draft = draft_from_source(source, title, changes, prober(app), not no_check)
         elif distro:
-            draft = draft_from_distro(DISTROS.read(app.distros.get(source)), title, changes)
+            draft = draft_from_distro(_distro(app, source), title, changes, None if no_check else asker(app))
         else:
             draft = draft_for_netboot(title, changes)
         draft = edit_draft(draft, app.note) if edit else draft
@@ -95,6 +97,13 @@ def create(
     _say(app, kept, dry_run)
     emit_kept(app, [one.template for one in kept], sources > 1)
     return status
+
+
+def _distro(app: App, name: str) -> Template:
+    distro = DISTROS.read(app.distros.get(name))
+    if is_hidden(distro):
+        raise NotFound(f"distro {name!r} is hidden", f"kimchictl distro remove {name!r} brings it back")
+    return distro
 
 
 def _keep(app: App, draft: Draft, if_exists: str | None, dry_run: bool, yes: bool) -> Kept:

@@ -26,18 +26,20 @@ def _disks(disks: Any) -> str:
     """One disk as `show` has it, or all of them as a cell of a table."""
     if isinstance(disks, dict):
         return f"{disks['index']}: {_disk(disks)}"
-    return ", ".join("-" if disk.get("size") is None else format_size(disk["size"] * GIB) for disk in disks) or "-"
+    return (
+        ", ".join("-" if disk.get("size") is None else format_size(disk["size"] * GIB) for disk in disks or ()) or "-"
+    )
 
 
 def _network(network: dict[str, Any]) -> str:
-    name = network["name"] or network["type"]
+    name = network.get("name") or network["type"]
     return f"bridge={name}" if network["type"] == "bridge" else str(name)
 
 
 def _networks(networks: Any) -> str:
     if isinstance(networks, dict):
         return f"{_network(networks)} {networks.get('model') or ''}".rstrip()
-    return ", ".join(map(_network, networks)) or "-"
+    return ", ".join(map(_network, networks or ())) or "-"
 
 
 def _memory(mebibytes: int | None) -> str:
@@ -48,8 +50,8 @@ def _topology(topology: dict[str, int] | None) -> str:
     return "-" if topology is None else " x ".join(f"{count} {name}" for name, count in topology.items())
 
 
-def _graphics(graphics: dict[str, Any]) -> str:
-    return " ".join(part for part in (graphics["type"], graphics["listen"]) if part)
+def _graphics(graphics: dict[str, Any] | None) -> str:
+    return " ".join(part for part in (graphics or {}).values() if part) or "-"
 
 
 def _made(made: dict[str, Any] | None) -> str:
@@ -120,3 +122,17 @@ def prober(app: App) -> Prober:
     from kimchictl.actions.sources import probe_source
 
     return lambda source: probe_source(source, lambda: app.host, app.config)
+
+
+def asker(app: App) -> Callable[[Template], Image]:
+    """What finds the image of a known distro: the first of its addresses that answers."""
+
+    def ask(distro: Template) -> Image:
+        if "://" not in (distro.cdrom or ""):
+            return prober(app)(distro.cdrom or "")
+        from kimchictl.actions.known_distros import ask_servers
+        from kimchictl.media.remote import net_settings
+
+        return ask_servers(distro, app.config.mirrors, net_settings(app.config), app.progress)
+
+    return ask

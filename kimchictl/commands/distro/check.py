@@ -1,0 +1,41 @@
+"""`kimchictl distro check`"""
+
+import click
+
+from kimchictl.actions.distro_check import DistroCheck, check_distros
+from kimchictl.actions.show_templates import readable
+from kimchictl.app import App
+from kimchictl.catalog.distros import is_hidden
+from kimchictl.catalog.nouns import DISTROS as NOUN
+from kimchictl.commands.base import Command, list_options, names_argument, pass_app
+from kimchictl.media.remote import net_settings
+from kimchictl.render import View
+
+CHECKS = View(
+    columns=("name", "status", "message"),
+    keys=tuple(DistroCheck.__dataclass_fields__),
+    wide=("url", "moved_to", "size", "ranges", "os_distro", "os_version", "checksum"),
+)
+_SOME_FAIL = 7
+
+
+@click.command(cls=Command)
+@names_argument("distro", required=False)
+@list_options
+@pass_app
+def check(app: App, names: tuple[str, ...]) -> int:
+    """Ask all their servers whether the images are there.
+
+    All at once, each within distro.timeout: is it reachable, can it be streamed, is it the system that the entry
+    claims, is there a checksum. Without NAME all entries are checked. Exit status 7 if something is wrong.
+    """
+    listing = app.distros.read()
+    if names:
+        distros, status = app.each(names, lambda name: NOUN.read(listing.get(name)))
+    else:
+        found, status = readable(listing, NOUN, app.note), 0
+        distros = [distro for _, distro in found if not is_hidden(distro)]
+    net = net_settings(app.config)
+    checks = check_distros(distros, app.config.mirrors, net, app.config["distro.timeout"], app.progress)
+    app.emit_list(checks, CHECKS)
+    return status or (_SOME_FAIL if any(one.status == "fail" for one in checks) else 0)
