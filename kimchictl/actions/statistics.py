@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from kimchictl.actions import rates
-from kimchictl.actions.collect import Connect, Note, is_current, journal_directory
+from kimchictl.actions.collect import Connect, is_current, journal_directory
 from kimchictl.actions.journal import MEASURES, Journal, Sample, Usage, highest
 from kimchictl.errors import HostError, NotFound
 from kimchictl.units import format_time
@@ -73,10 +73,13 @@ class History(Statistics):
 
 
 class Look:
-    """What was seen: `samples` of the past, oldest first, and `now`, None where the host could not be asked."""
+    """What was seen: `samples` of the past, oldest first, and `now`, None where the host could not be asked.
 
-    def __init__(self, samples: Sequence[Sample], now: Sample | None) -> None:
-        self.samples, self.now = samples, now
+    `remark` is a sentence for a person, about where `now` comes from if not from a collector.
+    """
+
+    def __init__(self, samples: Sequence[Sample], now: Sample | None, remark: str = "") -> None:
+        self.samples, self.now, self.remark = samples, now, remark
         self._seen = [*samples, now] if now and (not samples or samples[-1] is not now) else list(samples)
 
     def all(self, history: bool = False) -> list[Statistics]:
@@ -86,7 +89,7 @@ class Look:
         else:
             keys = dict.fromkeys(self.now.usages)
         made = [self._statistics(key, history) for key in keys]
-        return sorted(made, key=lambda one: (one.uuid is not None, one.name))
+        return sorted(made, key=lambda one: (one.uuid is not None, one.name, one.uuid))
 
     def one(self, name: str, history: bool = False) -> Statistics | None:
         """Those of "host", of the domain of this name (of several the one seen last) or UUID; None if never seen."""
@@ -121,9 +124,11 @@ class Look:
         return _with_history(one, tuple(past)) if history else one
 
 
-def look(journal: Journal, connect: Connect, since: float, note: Note, pause: float = PAUSE) -> Look:
-    """The last `since` seconds and now: where no collector is at work, two rounds `pause` seconds apart, which `note`
-    is told. Raises HostError when the host cannot be asked and the journal knows nothing either."""
+def look(journal: Journal, connect: Connect, since: float, pause: float = PAUSE) -> Look:
+    """The last `since` seconds and now: where no collector is at work, two rounds `pause` seconds apart.
+
+    Raises HostError when the host cannot be asked and the journal knows nothing either.
+    """
     samples = journal.read(time.time() - since)
     newest = samples[-1] if samples else journal.newest()
     if is_current(newest):
@@ -136,10 +141,8 @@ def look(journal: Journal, connect: Connect, since: float, note: Note, pause: fl
     except HostError as error:
         if not samples:
             raise
-        note(f"{error}: this is what was collected before")
-        return Look(samples, None)
-    note(f"nobody collects statistics (kimchictl stats collect): measured over {pause:g} s")
-    return Look(samples, now)
+        return Look(samples, None, f"{error}: this is what was collected before")
+    return Look(samples, now, f"nobody collects statistics (kimchictl stats collect): measured over {pause:g} s")
 
 
 def never_seen(name: str, connect: Connect, history: bool = False) -> Statistics:

@@ -113,12 +113,14 @@ def show(app: App, name: str | None, since: float | None) -> None:
     def connect() -> "Host":
         return _connect(app)
 
-    looked = look(find_journal(app.places.state_dirs, _uri(app)), connect, since or WINDOW, app.note)
-    if name is None:
-        _emit_all(app, looked, looked.all(since is not None), since is not None)
-        return
-    one = looked.one(name, since is not None) or never_seen(name, connect, since is not None)
-    _emit_one(app, looked, one)
+    looked = look(find_journal(app.places.state_dirs, _uri(app)), connect, since or WINDOW)
+    one = (looked.one(name, since is not None) or never_seen(name, connect, since is not None)) if name else None
+    if looked.remark:
+        app.note(looked.remark)
+    if one is None:
+        _emit_all(app, looked.all(since is not None), since is not None)
+    else:
+        _emit_one(app, looked, one)
 
 
 @stats.command()
@@ -157,7 +159,7 @@ def _uri(app: App) -> str:
         return "qemu:///system" if os.geteuid() == 0 else "qemu:///session"
 
 
-def _emit_all(app: App, looked: "Look", found: "list[Statistics]", history: bool) -> None:
+def _emit_all(app: App, found: "list[Statistics]", history: bool) -> None:
     if app.format == "csv" and history:
         app.emit_list([row for one in found for row in _samples(one)], SAMPLES)
         return
@@ -168,7 +170,7 @@ def _emit_all(app: App, looked: "Look", found: "list[Statistics]", history: bool
 
 def _emit_one(app: App, looked: "Look", one: "Statistics") -> None:
     if app.format == "csv":
-        _emit_all(app, looked, [one], hasattr(one, "history"))
+        _emit_all(app, [one], hasattr(one, "history"))
     elif app.format in ("table", "wide"):
         app.emit(_drawn(looked, one), ONE)
     else:

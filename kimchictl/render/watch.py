@@ -1,8 +1,10 @@
 """The live screen of `stats watch`: a line a domain, a bar a measure, as much of both as the terminal holds."""
 
+import contextlib
+import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,10 +38,26 @@ def watch(frame: Callable[[], Frame], interval: float, color: str | None) -> Non
     from rich.live import Live
 
     shown = frame()  # may take a moment, and may fail: before the screen is taken
-    with Live(_picture(shown, screen), console=screen, screen=True, auto_refresh=False, redirect_stderr=False) as live:
+    live = Live(console=screen, screen=True, auto_refresh=False, redirect_stdout=False, redirect_stderr=False)
+    try:
+        with _undisturbed():
+            live.start()
         while True:
             _show(live, shown, interval)
             shown = frame()
+    finally:
+        with _undisturbed():
+            live.stop()
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Signals wait until the terminal is wholly taken, or wholly given back."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _show(live: Any, frame: Frame, seconds: float) -> None:

@@ -287,16 +287,16 @@ def test_of_two_with_one_name_the_one_seen_last_is_meant_and_a_new_name_is_the_s
 
 
 def test_without_a_collector_it_is_measured_and_said(tmp_path):
-    said = []
-    looked = look(Journal(str(tmp_path)), connect, 60, said.append, pause=0.1)
+    looked = look(Journal(str(tmp_path)), connect, 60, pause=0.1)
     assert [one.name for one in looked.all()] == ["host", "test"]
-    assert "nobody collects" in said[0]
+    assert "nobody collects" in looked.remark
 
 
 def test_with_a_collector_the_host_is_not_asked(once, tmp_path):
     once()
-    looked = look(journal_of(tmp_path), lambda: pytest.fail("asked"), 60, pytest.fail)
+    looked = look(journal_of(tmp_path), lambda: pytest.fail("asked"), 60)
     assert is_current(looked.now)
+    assert looked.remark == ""
 
 
 def test_where_the_host_does_not_answer_what_was_collected_is_shown(tmp_path):
@@ -305,11 +305,11 @@ def test_where_the_host_does_not_answer_what_was_collected_is_shown(tmp_path):
 
     with Writer(str(tmp_path)) as writer:
         writer.append(sample(time.time() - 600))
-    said = []
-    assert look(Journal(str(tmp_path)), broken, 3600, said.append).one("web").cpu.current is None
-    assert "cannot connect" in said[0]
+    looked = look(Journal(str(tmp_path)), broken, 3600)
+    assert looked.one("web").cpu.current is None
+    assert "cannot connect" in looked.remark
     with pytest.raises(HostError):
-        look(Journal(str(tmp_path)), broken, 60, said.append)
+        look(Journal(str(tmp_path)), broken, 60)
 
 
 def test_of_several_journals_the_one_written_last_is_read(once, tmp_path):
