@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from kimchictl.config import Places, find_places
 from kimchictl.media.evidence import Evidence
@@ -26,13 +26,8 @@ def identify(media: Media, source: Source | None = None, namer: Namer | None = N
 
 def explain(media: Media, source: Source | None = None, namer: Namer | None = None) -> Evidence:
     """The same with the evidence."""
-    look = None
-    if source is not None and source.kind in ("file", "device"):
-        local = source  # for the closure: another name could be bound to None again
-
-        def look() -> str | None:
-            return look_inside(local, media)
-
+    local = source is not None and source.kind in ("file", "device")
+    look = partial(look_inside, source) if source is not None and local else None
     return (namer or installed_namer()).explain(media, look)
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from kimchictl.media.evidence import Candidate, Evidence
+from kimchictl.media.inside import NOTHING, Inside
 from kimchictl.media.osinfo import Database, Entry
 from kimchictl.media.records import Identity, Media
 from kimchictl.media.rules import LABELS, Hit, Labels, Rule, all_hits, shipped_rules
@@ -30,7 +31,7 @@ _OWN_FILES = re.compile(
     re.IGNORECASE,
 )
 
-Look = Callable[[], str | None]
+Look = Callable[[], Inside]
 
 
 class Namer:
@@ -50,16 +51,17 @@ class Namer:
         labels = Labels.of(media)
         found = self._by_labels(labels, media)
         chosen, decided = found.choose()
-        seen = None
-        if look is not None and found.undecided(chosen):
+        undecided = found.undecided(chosen)
+        seen = NOTHING
+        if look is not None and (undecided or not (labels.arch() or (chosen and chosen.arch))):
             seen = look()
-        if seen is not None:
-            hit = next(all_hits(self.rules, Labels.of(media, seen)), None)
+        if undecided and seen.text:
+            hit = next(all_hits(self.rules, Labels.of(media, seen.text)), None)
             if hit is not None and found.allows(hit, chosen):
-                chosen, decided = self._inside(hit, chosen), "the labels leave it open, a file of the medium says it"
+                chosen, decided = self._inside(hit, chosen), f"the labels leave it open, {seen.path} says it"
         fields = {label: text for label in LABELS[:-1] if (text := getattr(labels, label))}
-        identity = _identity(chosen, labels, media)
-        return Evidence(identity, fields, chosen, found.others(chosen), decided, seen)
+        identity = _identity(chosen, labels.arch(), seen.arch or boot_arch(media))
+        return Evidence(identity, fields, chosen, found.others(chosen), decided, seen.text if undecided else None)
 
     def _by_labels(self, labels: Labels, media: Media) -> "_Found":
         taught = list(all_hits(self.taught, labels))
@@ -120,7 +122,7 @@ class _Found:
 
     def undecided(self, chosen: Candidate | None) -> bool:
         """Whether the labels leave it open: no answer, no version, or several systems that share the very labels."""
-        if self.taught:
+        if self.taught or self.own_files:
             return False
         if chosen is None or chosen.version == "unknown":
             return True
@@ -187,13 +189,12 @@ def _refined(known: Candidate, hit: Hit | None) -> Candidate:
     )
 
 
-def _identity(chosen: Candidate | None, labels: Labels, media: Media) -> Identity:
-    """The record, its architecture completed from the labels and at last from the boot record."""
+def _identity(chosen: Candidate | None, labelled: str | None, booted: str | None) -> Identity:
+    """The record; the architecture is the label's, else the boot files' or at last the boot record's."""
     if chosen is None:
-        return Identity(os_arch=labels.arch() or boot_arch(media))
+        return Identity(os_arch=labelled or booted)
     # A rule has looked at the labels already; a database entry may be one for any machine, or for several.
-    said = labels.arch() if chosen.source == "osinfo" else None
-    arch = chosen.arch or said or boot_arch(media)
+    arch = chosen.arch or (labelled if chosen.source == "osinfo" else None) or booted
     return Identity(
         os_distro=chosen.distro,
         os_version=chosen.version,

@@ -15,13 +15,15 @@ EXAMPLES = [(rule["name"], *example) for rule in RULES for example in rule["exam
 FIELDS = {"set": "volume_set_id"}
 
 
-def media(labels):
-    given = {"volume": labels} if isinstance(labels, str) else labels
-    return Media(size=0, **{FIELDS.get(label, f"{label}_id"): text for label, text in given.items()})
+def labels_of(given):
+    given = {"volume": given} if isinstance(given, str) else dict(given)
+    inside = given.pop("inside", "")
+    ids = {FIELDS.get(label, f"{label}_id"): text for label, text in given.items()}
+    return rules.Labels.of(Media(size=0, **ids), inside)
 
 
 def first_hit(labels):
-    return next(rules.all_hits(rules.shipped_rules(), rules.Labels.of(media(labels))), None)
+    return next(rules.all_hits(rules.shipped_rules(), labels_of(labels)), None)
 
 
 @pytest.mark.parametrize(("name", "labels", "expected"), EXAMPLES, ids=[f"{e[0]}-{e[1]}" for e in EXAMPLES])
