@@ -16,7 +16,7 @@ PACKAGE = Path(kimchictl.__file__).parent
 
 # A module imports only from its left.
 ORDER = [
-    *("errors", "units", "query", "progress", "config", "files", "locks", "store", "media", "catalog"),
+    *("errors", "units", "query", "options", "progress", "config", "files", "locks", "store", "media", "catalog"),
     *("virt", "actions", "render", "app", "commands", "cli", "__main__"),
 ]
 
