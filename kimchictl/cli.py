@@ -21,7 +21,7 @@ GROUPS = {
     "iso": ("kimchictl.commands.iso:iso", "Find images and name the system on each."),
     "distro": ("kimchictl.commands.distro:distro", "Known distributions, and where their images are."),
     "template": ("kimchictl.commands.template:template", "Templates: what VMs are made from."),
-    "vm": ("kimchictl.commands.vm:vm", "Virtual machines."),
+    "vm": ("kimchictl.commands.vm:vm", "Virtual machines, those that kimchictl did not make too."),
     "pool": ("kimchictl.commands.pool:pool", "Storage pools."),
     "volume": ("kimchictl.commands.volume:volume", "Storage volumes."),
     "network": ("kimchictl.commands.network:network", "Virtual networks."),

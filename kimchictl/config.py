@@ -74,7 +74,7 @@ KEYS = {
         Key("stats.interval", "duration", 5.0, "seconds between two rounds of `stats collect`"),
         Key("net.timeout", "duration", 15.0, "deadline of one probe of a URL"),
         Key("net.ca_file", "path", None, "certificate bundle to trust besides the system's"),
-        Key("net.netrc", "path", None, "file with user names and passwords of servers, ~/.netrc if unset"),
+        Key("net.netrc", "path", None, "names and passwords of servers; ~/.netrc if unset"),
         Key("distro.timeout", "duration", 30.0, "deadline of one entry in `distro check`"),
     )
 }
