@@ -40,6 +40,15 @@ def test_a_replaced_file_keeps_its_mode(path):
     assert (content(path), os.stat(path).st_mode & 0o777) == (b"new", 0o600)
 
 
+def test_the_content_of_a_private_file_is_private_from_the_first_byte_on(path, monkeypatch):
+    replace_file(path, b"old")
+    os.chmod(path, 0o600)
+    modes = []
+    monkeypatch.setattr(files, "trace", lambda _point, here: modes.append(os.stat(here).st_mode & 0o777))
+    replace_file(path, b"new")
+    assert set(modes) == {0o600}
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
 def test_a_file_replaced_by_root_keeps_its_owner(path):
     replace_file(path, b"old")

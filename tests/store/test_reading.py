@@ -147,11 +147,15 @@ def test_a_directory_given_twice_overrides_nothing(site):
     assert (store.get("a").origin, store.get("a").hides) == ("site", None)
 
 
-FORBIDDEN = """
+NOBODY = """
 import os, sys
+from kimchictl.errors import Failed
 from kimchictl.store import FileStore, Layer  # before this user may no longer read the checkout
 if os.geteuid() == 0:
     os.setgroups([]); os.setgid(65534); os.setuid(65534)
+"""
+
+FORBIDDEN = """
 listing = FileStore("templates", [Layer(path, "site", False) for path in sys.argv[1:]]).read()
 print(list(listing.documents), *listing.damaged, sep="\\n")
 """
@@ -173,11 +177,29 @@ def test_what_this_user_may_not_read_is_named_and_hides_no_other(public):
     (public / "one" / "secret.json").write_text("{}")
     os.chmod(public / "one" / "secret.json", 0)
     os.chmod(public / "two", 0)
-    arguments = [sys.executable, "-c", FORBIDDEN, public / "one", public / "two"]
+    arguments = [sys.executable, "-c", NOBODY + FORBIDDEN, public / "one", public / "two"]
     said = subprocess.run(arguments, capture_output=True, text=True, timeout=30).stdout.splitlines()
     os.chmod(public / "two", 0o755)  # noqa: S103
     why = "may not be read by this user"
     assert said == ["['one']", f"{public}/one/secret.json {why}", f"{public}/two {why}"]
+
+
+UNLISTED = """
+try:
+    with FileStore("templates", [Layer(sys.argv[1], "site", True)]).session() as session:
+        session.put("a", {})
+except Failed as error:
+    print(error)
+"""
+
+
+def test_nothing_is_written_where_one_cannot_tell_what_is_there(public):
+    os.mkdir(public / "unlisted")
+    os.chmod(public / "unlisted", 0o333)  # noqa: S103
+    arguments = [sys.executable, "-c", NOBODY + UNLISTED, public / "unlisted"]
+    said = subprocess.run(arguments, capture_output=True, text=True, timeout=30).stdout
+    os.chmod(public / "unlisted", 0o755)  # noqa: S103
+    assert said == f"{public}/unlisted may not be read by this user\n"
 
 
 # -- one moment

@@ -169,7 +169,7 @@ def test_renaming_an_override_uncovers_the_lower_one(store, put, site):
     site.write("a.json", {"name": "a"})
     put("a", {})
     with store.session() as session:
-        session.rename("a", "b")
+        assert session.rename("a", "b").hides is None
         assert (session.get("a").origin, session.get("b").origin) == ("site", "user")
     assert store.get("b").hides is None
 
