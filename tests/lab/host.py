@@ -15,6 +15,7 @@ namespaces gives it; the kernel ends everything in it (libvirtd, qemu, dnsmasq, 
             a new sysfs on /sys                  the interfaces of this network namespace; no control groups, so
                                                  none are left over
             a new devpts on /dev/pts             consoles work in a chroot, too
+            a new tmpfs on /dev                  only where it lacks /dev/net/tun, as in a chroot
     net     nothing but its own loopback and the bridges that libvirt makes: install first, start test servers inside
     pid uts
 
@@ -30,6 +31,7 @@ import os
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -219,6 +221,8 @@ def enter(root: Path) -> None:
     mount("sysfs", "/sys", "sysfs")
     mount("tmpfs", "/run", "tmpfs", data="mode=755")
     os.mkdir("/run/lock")  # the other end of /var/lock, where libvirt locks a console that is open
+    if not os.path.exists("/dev/net/tun"):
+        make_devices(root / "dev")
     mount("devpts", "/dev/pts", "devpts", data="newinstance,ptmxmode=0666,mode=620,gid=5")
     mount("/dev/pts/ptmx", "/dev/ptmx", flags=MS_BIND)
     for own, shared in BOUND.items():
@@ -247,6 +251,27 @@ def stop_propagation() -> None:
     os.fchdir(here)
     os.close(root)
     os.close(here)
+
+
+def make_devices(place: Path) -> None:
+    """A /dev with the nodes that are there and the one that a guest's network needs; a chroot tends to lack it."""
+    place.mkdir(exist_ok=True)
+    mount("tmpfs", str(place), "tmpfs", data="mode=755")
+    for directory in ("pts", "shm", "net"):
+        (place / directory).mkdir()
+    for entry in os.scandir("/dev"):
+        info = entry.stat(follow_symlinks=False)
+        if entry.is_symlink():
+            (place / entry.name).symlink_to(os.readlink(entry))
+        elif stat.S_ISCHR(info.st_mode) or stat.S_ISBLK(info.st_mode):
+            make_node(place / entry.name, info.st_mode, info.st_rdev)
+    make_node(place / "net/tun", stat.S_IFCHR | 0o666, os.makedev(10, 200))
+    mount(str(place), "/dev", flags=MS_BIND)
+
+
+def make_node(path: Path, mode: int, device: int) -> None:
+    os.mknod(path, mode, device)
+    path.chmod(stat.S_IMODE(mode))  # whatever the umask is
 
 
 def start_libvirtd(root: Path) -> None:
