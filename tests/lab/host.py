@@ -68,6 +68,7 @@ log_outputs = "3:file:/var/log/libvirt/libvirtd.log"
 """
 
 # stdio_handler: without virtlogd, which nobody starts here, every guest's start would wait for it for a minute.
+# namespaces: a guest's own /dev cannot be made in a chroot.
 # user: as root qemu can always open /dev/kvm; if it cannot, libvirt asks qemu what it can do anew at each start.
 QEMU_CONF = """\
 user = "{user}"
@@ -75,6 +76,7 @@ group = "{group}"
 security_driver = "none"
 stdio_handler = "file"
 remember_owner = 0
+namespaces = []
 """
 
 DEFAULT_NETWORK = """\
