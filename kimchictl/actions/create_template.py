@@ -15,13 +15,19 @@ from kimchictl.actions.edit_documents import taken_names
 from kimchictl.actions.editor import edit_document
 from kimchictl.actions.provenance import image_of, made
 from kimchictl.actions.sources import split_source
-from kimchictl.catalog.distros import to_template
 from kimchictl.catalog.merge import merge
 from kimchictl.catalog.naming import free_name, system_name
 from kimchictl.catalog.options import Changes
 from kimchictl.catalog.parse import parse, refuse_new_keys, to_document
 from kimchictl.catalog.records import Template
-from kimchictl.catalog.templates import from_image, identity_of, recommend, require_installable, suggested_name
+from kimchictl.catalog.templates import (
+    from_distro,
+    from_image,
+    identity_of,
+    recommend,
+    require_installable,
+    suggested_name,
+)
 from kimchictl.errors import Damaged, Exists, Failed, Invalid, NotFound
 from kimchictl.media.records import Identity, Image
 from kimchictl.media.settings import settings_for
@@ -125,7 +131,7 @@ def draft_from_distro(
         require_installable(image)
     said = _said(Identity(distro.os_distro, distro.os_version, distro.os_arch), changes)
     title = name if name is not None else system_name(said, distro.name, distro.cdrom or "")
-    template = to_template(distro, title, changes, made("distro"))
+    template = from_distro(distro, title, changes, made("distro"))
     template = recommend(template, settings_for(said, image.boot if image else ()), made("distro", image))
     return Draft(template, name is not None, _doubts(distro, image) if image else ())
 

@@ -1,12 +1,14 @@
 """The key `made`: where a template came from, and which image it was, so that a copy is known for the same one."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from kimchictl.media.records import Image
 from kimchictl.units import format_time
 
+if TYPE_CHECKING:
+    from kimchictl.media.records import Image
 
-def made(by: str, image: Image | None = None) -> dict[str, Any]:
+
+def made(by: str, image: "Image | None" = None) -> dict[str, Any]:
     """`by` is create, scan, distro, clone or import; `image` what it was made from."""
     import time
 
@@ -21,7 +23,7 @@ def made(by: str, image: Image | None = None) -> dict[str, Any]:
     return note
 
 
-def fingerprint(image: Image) -> str:
+def fingerprint(image: "Image") -> str:
     """The same for copies with equal descriptors and size, wherever they lie."""
     import hashlib
 

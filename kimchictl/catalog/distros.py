@@ -5,11 +5,8 @@ A distro is the same record as a template; it must name an image and has no prov
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from kimchictl.catalog.fields import DISTRO, HIDDEN
-from kimchictl.catalog.merge import merge
-from kimchictl.catalog.options import Changes
 from kimchictl.catalog.parse import parse
 from kimchictl.catalog.records import Template
 from kimchictl.errors import Invalid
@@ -49,9 +46,3 @@ def addresses(distro: Template, preference: Mapping[str, str]) -> tuple[str, ...
             raise Invalid(f"configuration mirrors.{prefix!r} must be a text")
         preferred += [replacement + url.removeprefix(prefix) for url in own if url.startswith(prefix)]
     return tuple(dict.fromkeys([*preferred, *own]))
-
-
-def to_template(distro: Template, name: str, changes: Changes, made: dict[str, Any]) -> Template:
-    """The template that a distro is under another name: link, mirrors and checksum kept. Raises Invalid."""
-    plain = replace(distro, name=name, extra={key: value for key, value in distro.extra.items() if key != HIDDEN})
-    return replace(merge(plain, changes, f"template {name!r}"), made=made)

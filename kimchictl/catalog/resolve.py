@@ -9,10 +9,9 @@ A default never contradicts what is given: it is cut down to fit.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from kimchictl.catalog import options
 from kimchictl.catalog.fields import GRAPHICS, NETWORK, TEMPLATE
 from kimchictl.catalog.kinds import Record, Wrong
 from kimchictl.catalog.records import Disk, Graphics, Network, Template
@@ -60,6 +59,8 @@ class Resolved:
 
 def defaults_of(config: Config) -> Defaults:
     """The configuration's defaults. Raises Invalid naming the key."""
+    from kimchictl.catalog import options
+
     network, graphics = config["template.network"], config["template.graphics"]
     disk = {
         "format": config["template.disk_format"],
@@ -92,19 +93,23 @@ def _check(key: str, kind: Record, value: Any) -> Any:
 
 
 class _Filling:
-    """One template on its way to being whole: takes the first value there is and notes whose it was."""
+    """One template on its way to being whole: takes the first value there is, and notes whose it was."""
 
     def __init__(self, template: Template) -> None:
         recommended = (template.made or {}).get("recommended")
         self.recommended = recommended if isinstance(recommended, dict) else {}
         self.origins: dict[str, str] = {}
+        self.values: dict[str, Any] = {name: getattr(template, name) for name in _NAMES}
 
     def choose(self, key: str, given: Any, configured: Any, built_in: Any) -> Any:
         if given is not None:
-            self.origins[key] = OS if self.recommended.get(key) == given else GIVEN
+            self.origins[key] = OS if key in self.recommended and self.recommended[key] == given else GIVEN
             return given
-        self.origins[key] = BUILT_IN if configured is None else CONFIGURATION
-        return built_in if configured is None else configured
+        if configured is not None:
+            self.origins[key] = CONFIGURATION
+            return configured
+        self.origins[key] = BUILT_IN
+        return built_in
 
     def follow(self, key: str, given: Any, leader: str, value: Any) -> Any:
         """A value that is another key's where it is not given."""
@@ -114,68 +119,52 @@ class _Filling:
         return value
 
 
+_NAMES = (*(key.name for key in TEMPLATE.keys), "extra")
+
+
 def resolve(template: Template, defaults: Defaults) -> Resolved:
     """Fill in every default. `os_arch`, `cpu` and `max_*` of the host stay unknown until there is a host."""
     filling = _Filling(template)
-    whole = _cpus(_memory(_firmware(template, defaults, filling), defaults, filling), defaults, filling)
-    bus = filling.choose("disk_bus", whole.disk_bus, None, _built_in_bus(whole))
-    model = filling.choose("nic_model", whole.nic_model, None, "virtio" if _is_current(whole) else "e1000")
-    whole = replace(
-        whole,
-        disk_bus=bus,
-        nic_model=model,
-        cpu=whole.cpu or defaults.cpu,
-        virt_type=filling.choose("virt_type", whole.virt_type, defaults.virt_type, "auto"),
-    )
-    if whole.cpu is not None:
-        filling.origins["cpu"] = GIVEN if template.cpu else CONFIGURATION
-    whole = replace(
-        whole,
-        disks=_disks(whole, defaults, filling),
-        networks=_networks(whole, defaults, filling),
-        graphics=_graphics(whole, defaults, filling),
-    )
-    for key in TEMPLATE.keys:
-        if key.name not in filling.origins and getattr(template, key.name) not in (None, ()):
-            filling.origins[key.name] = GIVEN
-    return Resolved(whole, filling.origins)
+    for fill in (_firmware, _memory, _cpus, _devices):
+        fill(template, defaults, filling)
+    origins = filling.origins
+    for name in _NAMES:
+        if name not in origins and name != "extra" and getattr(template, name) not in (None, ()):
+            origins[name] = GIVEN
+    return Resolved(Template(**filling.values), origins)
 
 
-def _memory(template: Template, defaults: Defaults, filling: _Filling) -> Template:
-    memory = filling.choose("memory", template.memory, defaults.memory, _MEMORY)
-    memory = min(memory, template.max_memory or memory)
-    return replace(
-        template, memory=memory, max_memory=filling.follow("max_memory", template.max_memory, "memory", memory)
-    )
+def _memory(template: Template, defaults: Defaults, filling: _Filling) -> None:
+    memory, most = filling.choose("memory", template.memory, defaults.memory, _MEMORY), template.max_memory
+    if most is not None and memory > most:
+        memory = most
+    filling.values["memory"] = memory
+    filling.values["max_memory"] = filling.follow("max_memory", most, "memory", memory)
 
 
-def _cpus(template: Template, defaults: Defaults, filling: _Filling) -> Template:
-    topology = template.topology
+def _cpus(template: Template, defaults: Defaults, filling: _Filling) -> None:
+    topology, most, leader = template.topology, template.max_vcpus, "vcpus"
     if topology is None:
         vcpus = filling.choose("vcpus", template.vcpus, defaults.vcpus, _VCPUS)
-        vcpus = min(vcpus, template.max_vcpus or vcpus)
-        most = filling.follow("max_vcpus", template.max_vcpus, "vcpus", vcpus)
-        return replace(template, vcpus=vcpus, max_vcpus=most)
-    product = topology.sockets * topology.cores * topology.threads
-    filling.origins["topology"] = GIVEN
-    vcpus = filling.follow("vcpus", template.vcpus, "topology", product)
-    return replace(
-        template, vcpus=vcpus, max_vcpus=filling.follow("max_vcpus", template.max_vcpus, "topology", product)
-    )
+        most_by_default = vcpus = vcpus if most is None else min(vcpus, most)
+    else:
+        leader, most_by_default = "topology", topology.sockets * topology.cores * topology.threads
+        filling.origins["topology"] = GIVEN
+        vcpus = filling.follow("vcpus", template.vcpus, leader, most_by_default)
+    filling.values["vcpus"] = vcpus
+    filling.values["max_vcpus"] = filling.follow("max_vcpus", most, leader, most_by_default)
 
 
-def _firmware(template: Template, defaults: Defaults, filling: _Filling) -> Template:
-    must = template.secure_boot or template.os_arch in _UEFI_ONLY
-    configured = defaults.firmware if not must and template.os_arch not in _MACHINES else None
-    firmware = filling.choose("firmware", template.firmware, configured, "uefi" if must else "bios")
-    machine = _MACHINES.get(template.os_arch or "") or ("q35" if firmware == "uefi" or _is_current(template) else "pc")
-    return replace(
-        template,
-        firmware=firmware,
-        machine=filling.choose("machine", template.machine, None, machine),
-        secure_boot=filling.choose("secure_boot", template.secure_boot, None, False),
-        tpm=filling.choose("tpm", template.tpm, None, False),
-    )
+def _firmware(template: Template, defaults: Defaults, filling: _Filling) -> None:
+    arch, values, choose = template.os_arch or "", filling.values, filling.choose
+    must = template.secure_boot or arch in _UEFI_ONLY
+    configured = None if must or arch in _MACHINES else defaults.firmware
+    firmware = choose("firmware", template.firmware, configured, "uefi" if must else "bios")
+    machine = _MACHINES.get(arch) or ("q35" if firmware == "uefi" or _is_current(template) else "pc")
+    values["firmware"] = firmware
+    values["machine"] = choose("machine", template.machine, None, machine)
+    values["secure_boot"] = choose("secure_boot", template.secure_boot, None, False)
+    values["tpm"] = choose("tpm", template.tpm, None, False)
 
 
 def _is_current(template: Template) -> bool:
@@ -183,44 +172,48 @@ def _is_current(template: Template) -> bool:
     return template.os_distro != "unknown"
 
 
-def _built_in_bus(template: Template) -> str:
-    if _is_current(template):
-        return "virtio"
-    return "ide" if (template.machine or "").startswith("pc") else "sata"
+def _devices(template: Template, defaults: Defaults, filling: _Filling) -> None:
+    values, choose, current = filling.values, filling.choose, _is_current(template)
+    bus = "virtio" if current else "ide" if values["machine"].startswith("pc") else "sata"
+    values["disk_bus"] = choose("disk_bus", template.disk_bus, None, bus)
+    values["nic_model"] = choose("nic_model", template.nic_model, None, "virtio" if current else "e1000")
+    values["virt_type"] = choose("virt_type", template.virt_type, defaults.virt_type, "auto")
+    if template.cpu is not None or defaults.cpu is not None:
+        values["cpu"] = choose("cpu", template.cpu, defaults.cpu, None)
+    disks = _ONE_DISK if template.disks is None else template.disks
+    values["disks"] = tuple(_disk(disk, f"disks[{i}]", defaults, filling) for i, disk in enumerate(disks))
+    values["networks"] = _networks(template, defaults, filling)
+    values["graphics"] = _graphics(template.graphics, defaults, filling)
 
 
-def _disks(template: Template, defaults: Defaults, filling: _Filling) -> tuple[Disk, ...]:
-    given = (Disk(),) if template.disks is None else template.disks
-    return tuple(_disk(disk, f"disks[{index}]", template, defaults, filling) for index, disk in enumerate(given))
+_ONE_DISK = (Disk(),)
 
 
-def _disk(disk: Disk, key: str, template: Template, defaults: Defaults, filling: _Filling) -> Disk:
-    size, form = disk.size, disk.format
+def _disk(disk: Disk, key: str, defaults: Defaults, filling: _Filling) -> Disk:
+    size, form, choose = disk.size, disk.format, filling.choose
     if disk.base is None:
-        size = filling.choose(f"{key}.size", size, defaults.disk_size, _DISK_SIZE)
-        form = filling.choose(f"{key}.format", form, defaults.disk_format, "qcow2")
-    return replace(
-        disk,
-        size=size,
-        format=form or "qcow2",
-        pool=filling.choose(f"{key}.pool", disk.pool, defaults.pool, "default"),
-        bus=filling.follow(f"{key}.bus", disk.bus, "disk_bus", template.disk_bus),
-    )
+        size = choose(f"{key}.size", size, defaults.disk_size, _DISK_SIZE)
+        form = choose(f"{key}.format", form, defaults.disk_format, "qcow2")
+    pool = choose(f"{key}.pool", disk.pool, defaults.pool, "default")
+    bus = filling.follow(f"{key}.bus", disk.bus, "disk_bus", filling.values["disk_bus"])
+    return Disk(size, form or "qcow2", pool, bus, disk.base, disk.extra)
 
 
 def _networks(template: Template, defaults: Defaults, filling: _Filling) -> tuple[Network, ...]:
-    found = filling.choose(
-        "networks", template.networks, defaults.network and (defaults.network,), (Network("network", "default"),)
-    )
-    return tuple(replace(network, model=network.model or template.nic_model) for network in found)
+    configured = None if defaults.network is None else (defaults.network,)
+    found = filling.choose("networks", template.networks, configured, _ONE_NETWORK)
+    model = filling.values["nic_model"]
+    return tuple(Network(one.type, one.name, one.model or model, one.extra) for one in found)
 
 
-def _graphics(template: Template, defaults: Defaults, filling: _Filling) -> Graphics:
-    configured = defaults.graphics or Graphics("vnc")
-    kind = template.graphics.type if template.graphics else None
-    kind = filling.choose("graphics.type", kind, defaults.graphics and configured.type, configured.type)
+_ONE_NETWORK = (Network("network", "default"),)
+
+
+def _graphics(given: Graphics | None, defaults: Defaults, filling: _Filling) -> Graphics:
+    configured = defaults.graphics
+    kind = filling.choose("graphics.type", given and given.type, configured and configured.type, "vnc")
+    extra = given.extra if given else {}
     if kind == "none":
-        return replace(template.graphics or configured, type=kind, listen=None)
-    listen = template.graphics.listen if template.graphics else None
-    listen = filling.choose("graphics.listen", listen, configured.listen, _LOOPBACK)
-    return replace(template.graphics or configured, type=kind, listen=listen)
+        return Graphics(kind, None, extra)
+    listen = filling.choose("graphics.listen", given and given.listen, configured and configured.listen, _LOOPBACK)
+    return Graphics(kind, listen, extra)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from kimchictl.catalog.fields import HIDDEN
 from kimchictl.catalog.merge import merge
 from kimchictl.catalog.naming import system_name
 from kimchictl.catalog.options import Changes
@@ -93,3 +94,9 @@ def _fitting(template: Template, settings: "Settings") -> dict[str, Any]:
 def clone(template: Template, name: str, made: dict[str, Any]) -> Template:
     """The same under another name; where it came from is kept, and that it was cloned is said."""
     return replace(template, name=name, made={**(template.made or {}), **made})
+
+
+def from_distro(distro: Template, name: str, changes: Changes, made: dict[str, Any]) -> Template:
+    """The template that a distro is under another name: link, mirrors and checksum kept. Raises Invalid."""
+    plain = replace(distro, name=name, extra={key: value for key, value in distro.extra.items() if key != HIDDEN})
+    return replace(merge(plain, changes, f"template {name!r}"), made=made)

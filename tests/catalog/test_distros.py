@@ -2,9 +2,10 @@
 
 import pytest
 
-from kimchictl.catalog.distros import addresses, parse_distro, runs_on, to_template
+from kimchictl.catalog.distros import addresses, parse_distro, runs_on
 from kimchictl.catalog.options import Changes
 from kimchictl.catalog.parse import to_document
+from kimchictl.catalog.templates import from_distro
 from kimchictl.errors import Invalid
 
 ENTRY = {
@@ -19,7 +20,7 @@ ENTRY = {
 
 
 def test_a_distro_under_another_name_is_a_template():
-    template = to_template(parse_distro(ENTRY, "it"), "my", Changes(), {"by": "distro"})
+    template = from_distro(parse_distro(ENTRY, "it"), "my", Changes(), {"by": "distro"})
     assert to_document(template, provenance=False) == {**ENTRY, "name": "my"}
 
 

@@ -2,17 +2,19 @@
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from kimchictl.actions.create_template import Prober
-from kimchictl.actions.edit_documents import Difference
 from kimchictl.actions.show_templates import KEYS, whole_row
 from kimchictl.app import App
 from kimchictl.catalog.records import Template
 from kimchictl.catalog.resolve import defaults_of
-from kimchictl.media.records import Image
 from kimchictl.render import View, visible, write_out
 from kimchictl.units import GIB, MIB, format_size
+
+if TYPE_CHECKING:  # a list needs none of it
+    from kimchictl.actions.create_template import Prober
+    from kimchictl.actions.edit_documents import Difference
+    from kimchictl.media.records import Image
 
 
 def _disk(disk: dict[str, Any]) -> str:
@@ -95,7 +97,7 @@ def emit_kept(app: App, templates: Sequence[Template], several: bool) -> None:
         app.emit(rows[0], TEMPLATES)
 
 
-def say_differences(app: App, what: str, differences: Sequence[Difference], dry_run: bool) -> None:
+def say_differences(app: App, what: str, differences: Sequence["Difference"], dry_run: bool) -> None:
     """What changed, a line a key; a dry run says it on stdout, as it is what was asked for."""
     lines = [f"{key}: {_value(old)} -> {_value(new)}" for key, old, new in differences]
     if not dry_run:
@@ -109,7 +111,7 @@ def _value(value: Any) -> str:
     return "-" if value is None else json.dumps(value, ensure_ascii=False)
 
 
-def images_of_host(app: App) -> list[Image]:
+def images_of_host(app: App) -> list["Image"]:
     """What scans found on the host that this command line is about."""
     found = app.index.images(app.remote_host)
     for note in found.notes:
@@ -117,17 +119,17 @@ def images_of_host(app: App) -> list[Image]:
     return list(found.images)
 
 
-def prober(app: App) -> Prober:
+def prober(app: App) -> "Prober":
     """What reads the image that a SOURCE names; the host is asked only for a volume of a pool."""
     from kimchictl.actions.sources import probe_source
 
     return lambda source: probe_source(source, lambda: app.host, app.config)
 
 
-def asker(app: App) -> Callable[[Template], Image]:
+def asker(app: App) -> Callable[[Template], "Image"]:
     """What finds the image of a known distro: the first of its addresses that answers."""
 
-    def ask(distro: Template) -> Image:
+    def ask(distro: Template) -> "Image":
         if "://" not in (distro.cdrom or ""):
             return prober(app)(distro.cdrom or "")
         from kimchictl.actions.known_distros import ask_servers
