@@ -160,7 +160,7 @@ except Failed as error:
 @pytest.mark.skipif(not CAN_MOUNT, reason="no mount namespaces")
 @pytest.mark.parametrize("there", ["mkdir /mnt/t", "mkdir /mnt/t && touch /mnt/t/.lock", "true"])
 def test_a_read_only_file_system_is_named(there):
-    said = in_a_small_file_system(READ_ONLY, there, "mount -o remount,ro /mnt")
+    said = in_a_small_file_system(READ_ONLY, there, "mount -o remount,bind,ro /mnt")
     assert "/mnt/t" in said
     assert said.endswith("Read-only file system | its file system is mounted read-only\n")
 
