@@ -35,9 +35,9 @@ def plain(value: Any) -> Any:
         names = _names.get(kind) or _names.setdefault(kind, tuple(field.name for field in dataclasses.fields(kind)))
         return {name: plain(getattr(value, name)) for name in names}
     if isinstance(value, dict):
-        return {key: plain(content) for key, content in value.items()}
+        return {key: inner if type(inner) in _SCALARS else plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
+        return [inner if type(inner) in _SCALARS else plain(inner) for inner in value]
     return value
 
 

@@ -11,6 +11,7 @@ from kimchictl.query import NO_UNITS, Row, check_key, lookup, plain, select, sor
 from kimchictl.render.terminal import console, is_terminal, visible, write_out
 from kimchictl.units import format_size
 
+_LONG = 200  # objects
 _SIZES = frozenset({"size", "capacity", "allocation", "available", "memory", "max_memory", "freeable"})
 
 
@@ -81,13 +82,25 @@ def emit(record: Any, view: View, form: str, options: Options) -> None:
 
 
 def write_json(value: Any) -> None:
-    """`value` as JSON on stdout; what is not Unicode (bytes of a file name) as \\udcXX escapes."""
-    text = json.dumps(value, indent=2, ensure_ascii=False)
+    """`value` as JSON on stdout; what is not Unicode (bytes of a file name) as \\udcXX escapes.
+
+    A long list has one object a line: indenting is what makes writing it slow, and nobody reads it by eye.
+    """
+    dump = _dump_lines if isinstance(value, list) and len(value) > _LONG else _dump
+    text = dump(value, False)
     try:
         text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
     except UnicodeEncodeError:
-        text = json.dumps(value, indent=2)
+        text = dump(value, True)
     write_out(text + "\n")
+
+
+def _dump(value: Any, ascii_only: bool) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=ascii_only)
+
+
+def _dump_lines(values: list[Any], ascii_only: bool) -> str:
+    return "[\n" + ",\n".join(json.dumps(value, ensure_ascii=ascii_only) for value in values) + "\n]"
 
 
 def write_text(text: str) -> None:
