@@ -1,5 +1,6 @@
 """The site's own entries of known distributions: added from a URL, hidden, and asked for their image.
 
+find_distro    an entry by its name, among those of osinfo-db too
 draft_distro   an entry for a URL: the image is probed, named, and its system's settings filled in
 ask_servers    the image of an entry behind the first of its addresses that answers
 """
@@ -11,11 +12,12 @@ from typing import TYPE_CHECKING
 from kimchictl.catalog.distros import addresses, parse_distro
 from kimchictl.catalog.fields import DISTRO, HIDDEN
 from kimchictl.catalog.merge import merge
+from kimchictl.catalog.nouns import DISTROS
 from kimchictl.catalog.options import Changes
 from kimchictl.catalog.parse import to_document
 from kimchictl.catalog.records import Template
 from kimchictl.catalog.templates import identity_of, recommend, require_installable
-from kimchictl.errors import Invalid
+from kimchictl.errors import Invalid, NotFound
 from kimchictl.media.records import Identity, Image
 from kimchictl.media.settings import settings_for
 from kimchictl.progress import SILENT, Progress
@@ -23,6 +25,20 @@ from kimchictl.progress import SILENT, Progress
 if TYPE_CHECKING:
     from kimchictl.media.remote import NetSettings
     from kimchictl.store import FileStore
+
+
+def find_distro(store: "FileStore", name: str) -> tuple[Template, str]:
+    """The entry of that name and its origin; what no layer has may be a link of osinfo-db. Raises NotFound, Damaged."""
+    try:
+        document = store.get(name)
+    except NotFound:
+        from kimchictl.actions.osinfo_distros import ORIGIN, osinfo_distro
+
+        distro = osinfo_distro(store.read().documents, name)
+        if distro is None:
+            raise
+        return distro, ORIGIN
+    return DISTROS.read(document), document.origin
 
 
 def draft_distro(name: str, url: str, changes: Changes, probe: Callable[[str], Image] | None) -> Template:

@@ -19,7 +19,7 @@ from kimchictl.media.records import Identity, Media
 from kimchictl.media.rules import LABELS, Hit, Labels, Rule, all_hits, shipped_rules
 
 # osinfo-db's own ids under the names that users type, and those it has since given up.
-_NAMES = {"win": "windows", "archlinux": "arch", "guix": "guix-system"}
+OSINFO_NAMES = {"win": "windows", "archlinux": "arch", "guix": "guix-system"}
 # El Torito's platform ids (section 2.1): 80x86, PowerPC; 2 is a Mac, 0xEF any machine with UEFI.
 _PLATFORMS = {0: "x86_64", 1: "ppc"}
 _YEAR = 365 * 86400
@@ -153,7 +153,7 @@ def _of_entry(entry: Entry) -> Candidate:
     return Candidate(
         "osinfo",
         system.short_id,
-        _NAMES.get(system.distro, system.distro) or "unknown",
+        OSINFO_NAMES.get(system.distro, system.distro) or "unknown",
         system_version(system.short_id, system.version, system.status),
         system.short_id,
         system.name or None,

@@ -14,18 +14,25 @@ from kimchictl.commands.distro.views import DISTROS, row
 
 @click.command("list", cls=Command)
 @click.option("--all-arch", is_flag=True, help="Those of other architectures, too.")
+@click.option("--all", "everything", is_flag=True, help="The image links of the installed osinfo-db, too.")
 @list_options
 @pass_app
-def list_(app: App, all_arch: bool) -> None:
+def list_(app: App, all_arch: bool, everything: bool) -> None:
     """List known distributions that this host runs.
 
     \b
     Examples:
       kimchictl distro list --filter os_distro=debian
       kimchictl distro list --all-arch -o json
+      kimchictl distro list --all --filter origin=osinfo-db
     """
     here = os.uname().machine
-    found = readable(app.distros.read(), NOUN, app.note)
-    shown = [(document, distro) for document, distro in found if not is_hidden(distro)]
-    wanted = [(document, distro) for document, distro in shown if all_arch or runs_on(distro.os_arch, here)]
-    app.emit_list([row(distro, document.origin) for document, distro in wanted], DISTROS)
+    listing = app.distros.read()
+    found = readable(listing, NOUN, app.note)
+    shown = [(distro, document.origin) for document, distro in found if not is_hidden(distro)]
+    if everything:
+        from kimchictl.actions.osinfo_distros import ORIGIN, osinfo_distros
+
+        shown += [(distro, ORIGIN) for distro in osinfo_distros(listing.documents)]
+    wanted = [(distro, origin) for distro, origin in shown if all_arch or runs_on(distro.os_arch, here)]
+    app.emit_list([row(distro, origin) for distro, origin in wanted], DISTROS)

@@ -2,8 +2,8 @@
 
 import click
 
+from kimchictl.actions.known_distros import find_distro
 from kimchictl.app import App
-from kimchictl.catalog.nouns import DISTROS as NOUN
 from kimchictl.commands.base import Command, name_argument, pass_app
 from kimchictl.commands.distro.views import DISTROS, row
 from kimchictl.render import write_json
@@ -15,8 +15,7 @@ from kimchictl.render import write_json
 @pass_app
 def show(app: App, name: str, stored: bool) -> None:
     """Show a known distribution."""
-    document = app.distros.get(name)
     if stored:
-        write_json(document.data)
+        write_json(app.distros.get(name).data)
     else:
-        app.emit(row(NOUN.read(document), document.origin), DISTROS)
+        app.emit(row(*find_distro(app.distros, name)), DISTROS)

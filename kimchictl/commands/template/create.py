@@ -16,9 +16,10 @@ from kimchictl.actions.create_template import (
 from kimchictl.actions.edit_documents import new_name
 from kimchictl.actions.from_scan import declined_by, templates_for_images
 from kimchictl.actions.host_names import check_memory, check_names
+from kimchictl.actions.known_distros import find_distro
 from kimchictl.app import App, exit_status
 from kimchictl.catalog.distros import is_hidden
-from kimchictl.catalog.nouns import DISTROS, TEMPLATES
+from kimchictl.catalog.nouns import TEMPLATES
 from kimchictl.catalog.options import Changes
 from kimchictl.catalog.records import Template
 from kimchictl.commands.base import Command, complete, filter_option, pass_app, yes_option
@@ -100,7 +101,7 @@ def create(
 
 
 def _distro(app: App, name: str) -> Template:
-    distro = DISTROS.read(app.distros.get(name))
+    distro, _ = find_distro(app.distros, name)
     if is_hidden(distro):
         raise NotFound(f"distro {name!r} is hidden", f"kimchictl distro remove {name!r} brings it back")
     return distro
