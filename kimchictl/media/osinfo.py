@@ -23,8 +23,8 @@ from kimchictl.media.records import Media
 class System:
     """One operating system of the database. `eol` and `released` are dates (YYYY-MM-DD) or None.
 
-    `parents` are the ids of the systems it derives from or clones. `resources` maps an architecture or "all" to bytes
-    of memory, of minimum memory, the number of CPUs, and bytes of storage.
+    `parents` are the ids of the systems it derives from or clones. `resources` maps an architecture or "all" to
+    what is recommended, bytes of memory, number of CPUs, bytes of storage, and the same three as a minimum; 0 is none.
     """
 
     id: str

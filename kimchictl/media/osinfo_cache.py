@@ -23,7 +23,7 @@ from kimchictl.files import make_directory, replace_file
 from kimchictl.media.osinfo_compile import Document, compile_files
 from kimchictl.media.osinfo_files import DatabaseFile
 
-FORMAT = "kimchictl osinfo 1"
+FORMAT = "kimchictl osinfo 2"
 FILE_NAME = "osinfo.json"
 MAX_BYTES = 32 << 20
 
@@ -94,7 +94,7 @@ def well_formed(document: Any) -> bool:
             and all(_only(column, str) for column in oses[:7])
             and all(_only(column, str, type(None)) for column in oses[7:9])
             and all(_only(column, list) and _only(chain(*column), str) for column in (oses[9], oses[11], oses[12]))
-            and _only((n for figures in oses[10] for four in figures.values() for n in _four(four)), int)
+            and _only((n for figures in oses[10] for row in figures.values() for n in _six(row)), int)
             and _only((kind for kinds in oses[13] for types in kinds.values() for kind in types), str)
             and _same_length(media, 8)
             and _only(media[1], str)
@@ -124,7 +124,7 @@ def _within(numbers: list[int], lowest: int, end: int) -> bool:
     return not numbers or (min(numbers) >= lowest and max(numbers) < end)
 
 
-def _four(figures: list[int]) -> list[int]:
-    if len(figures) != 4:
+def _six(figures: list[int]) -> list[int]:
+    if len(figures) != 6:
         raise ValueError(figures)
     return figures

@@ -7,8 +7,8 @@
     index     {beginning of a volume id: [numbers of media]}; under "" those whose volume id may begin with anything
 
 Columns, since a few long lists are read and checked much faster than thousands of short ones. `resources` is {arch:
-[memory bytes, minimum memory bytes, CPUs, storage bytes]}, the recommended figure or else the minimum, 0 where there is
-none. `firmware` is {arch: [types]}.
+[memory bytes, CPUs, storage bytes, the same three as minimum]}, 0 where there is none. `firmware` is {arch: [types]}, a
+type that is said not to work as "no-TYPE"; one that is not mentioned may work.
 """
 
 from typing import Any
@@ -88,8 +88,7 @@ def _resources(element: Element) -> list[int]:
         text = figures.value(tag) if figures else None
         return int(text) if text and text.isascii() and text.isdigit() and len(text) < 18 else 0
 
-    figures = [number("recommended", tag) or number("minimum", tag) for tag in ("ram", "n-cpus", "storage")]
-    return [figures[0], number("minimum", "ram"), figures[1], figures[2]]
+    return [number(kind, tag) for kind in ("recommended", "minimum") for tag in ("ram", "n-cpus", "storage")]
 
 
 def _devices(children: list[Element]) -> tuple[list[str], list[str]]:
@@ -104,9 +103,9 @@ def _devices(children: list[Element]) -> tuple[list[str], list[str]]:
 
 def _firmware(children: list[Element]) -> dict[str, list[str]]:
     kinds: dict[str, list[str]] = {}
-    for element in children:
-        if element.tag == "firmware" and element.attributes.get("supported") != "false":
-            kinds.setdefault(element.attributes.get("arch", "all"), []).append(element.attributes.get("type", ""))
+    for attributes in (child.attributes for child in children if child.tag == "firmware"):
+        refused = "no-" if attributes.get("supported") == "false" else ""
+        kinds.setdefault(attributes.get("arch", "all"), []).append(refused + attributes.get("type", ""))
     return kinds
 
 
