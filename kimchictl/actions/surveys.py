@@ -14,6 +14,7 @@ from kimchictl.actions.scan_records import ScanOptions
 from kimchictl.media.entries import Entry, Examination, mark_absent
 from kimchictl.media.index import Index, Place, stamps_id
 from kimchictl.media.mounts import Mounts
+from kimchictl.media.pairwalk import walk_place
 from kimchictl.media.records import Image
 from kimchictl.media.rewalk import Rewalk
 from kimchictl.media.stamps import Stamps, encode
@@ -86,7 +87,10 @@ class TreeSurvey(Survey):
         """Walk, look at what was found, and work out what the index is to remember."""
         progress.begin(f"scanning {self.name}", unit="directories")
         self.walk.progress = progress
-        files = self._walk()
+        try:
+            files = self._walk()
+        except KeyboardInterrupt:  # between two directories
+            files, self.interrupted = self.walk.files, True
         looked = self.examine(files, _prober(self.counters), not self.options.all_files, progress)
         self.interrupted |= self.walk.interrupted
         self._keep_unseen(looked.entries)
@@ -98,7 +102,7 @@ class TreeSurvey(Survey):
         counters, trail = self.walk.counters, self.walk.trail
         known = self._remembered()
         if known is None:
-            self.walk.walk(self.top)
+            walk_place(self.walk, self.top)
             counters.directories = len(trail.paths)
             self._remember(encode(trail) if self.options.rules.remembers and trail.paths else None)
             return self.walk.files
@@ -107,7 +111,7 @@ class TreeSurvey(Survey):
         counters.directories = len(known) if rewalk.nothing_new else len(trail.paths)
         if rewalk.nothing_new:
             return self._known_files(None)
-        self._remember(encode(trail, in_order=False) if trail.paths else None)
+        self._remember(encode(trail) if trail.paths else None)
         return self.walk.files + self._known_files(rewalk.kept)
 
     def _remembered(self) -> Stamps | None:

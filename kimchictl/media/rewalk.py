@@ -38,18 +38,16 @@ class Rewalk:
     def _go_over(self, altered: set[int], forced: set[bytes]) -> None:
         """Keep, read again or drop every remembered directory; parents come first."""
         walk, known = self.walk, self.known
-        gone: bytes | None = None
+        gone: set[bytes] = set()
         rows = zip(known.paths(), known.stamps, known.devices, known.inodes, strict=True)
         for place, (path, stamp, device, inode) in enumerate(rows):
-            if gone is not None and path.startswith(gone):
-                continue
-            if walk.interrupted or not self._expected(path):
-                gone = path + b"/"
+            if walk.interrupted or os.path.dirname(path) in gone or not self._expected(path):
+                gone.add(path)
             elif place not in altered and path not in forced:
                 walk.keep(path, stamp, device, inode)
                 self.kept.add(path)
             elif not self._renew(path, device, inode):
-                gone = path + b"/"
+                gone.add(path)
 
     def _expected(self, path: bytes) -> bool:
         """Does the directory above still have this one? Where that was not read again, yes."""
@@ -66,7 +64,7 @@ class Rewalk:
         """Read `path` again; False when nothing that is remembered below it counts any more."""
         if not self.walk.may_enter(path):
             return False
-        names = self.walk.renew(path, device, inode)
+        names = self.walk.renew(path, (device, inode))
         if names is None:
             self._descend(path)
             return False

@@ -12,10 +12,10 @@ The file, all numbers little-endian, everything after the checksum covered by it
     8n  device numbers
     8n  inode numbers
         heads              r paths
-        names              n paths below the head of the run, "." for the head itself
+        names              n paths below the head of the run, "." for the root
 
-Parents come before what is below them, and what is below a directory stays together. A run is 32 directories in that
-order and its head what their paths have in common: opened once, it spares the kernel the long way to each of them.
+Parents come before what is below them. A run is 32 directories in that order, which are mostly close to each other, and
+its head what their paths have in common: opened once, it spares the kernel the long way to each of them.
 The file is only believed together with the index that names it; a damaged one costs a full scan and nothing else.
 """
 
@@ -28,6 +28,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 
 from kimchictl.errors import Damaged
+from kimchictl.media.child import Child, processors
 from kimchictl.media.walk import Trail
 
 RUN = 32
@@ -63,16 +64,16 @@ class Stamps:
     def altered(self, hazard: Callable[[bytes], bool] | None = None) -> list[int]:
         """The positions of those not as they were, or UNKNOWN. Paths of which `hazard` is true are not touched.
 
-        Of many directories a second process asks for half: that is most of the work of a rescan, and the kernel does
-        it on two processors at once. (Threads would wait for each other's interpreter lock.)
+        Of many directories a second process asks for half: that is most of the work of a rescan.
         """
         half = len(self) // RUN // 2 * RUN
-        if half < _MANY or len(os.sched_getaffinity(0)) < 2:
-            return self._check(range(len(self)), hazard)
-        other = _Half(lambda: self._check(range(half, len(self)), hazard))
-        mine = self._check(range(half), hazard)
-        theirs = other.result()
-        return mine + (self._check(range(half, len(self)), hazard) if theirs is None else theirs)
+        first, second = range(half), range(half, len(self))
+        if half < _MANY or processors() < 2:
+            return self._check(first, hazard) + self._check(second, hazard)
+        child = Child(lambda: array("q", self._check(second, hazard)).tobytes())
+        mine = self._check(first, hazard)
+        theirs = child.result()
+        return mine + (self._check(second, hazard) if theirs is None else list(array("q", theirs)))
 
     def _check(self, these: range, hazard: Callable[[bytes], bool] | None) -> list[int]:
         """The same for the positions `these`, which begin where a run does."""
@@ -113,45 +114,14 @@ class Stamps:
             return None
 
 
-class _Half:
-    """`work` done by a child process, which writes the positions it finds into a pipe."""
-
-    def __init__(self, work: Callable[[], list[int]]) -> None:
-        self._reader, writer = os.pipe()
-        self._child = os.fork()
-        if self._child == 0:
-            status = 1
-            try:
-                os.close(self._reader)
-                with open(writer, "wb", buffering=0) as pipe:
-                    pipe.write(array("q", work()).tobytes())
-                status = 0
-            finally:
-                os._exit(status)
-        os.close(writer)
-
-    def result(self) -> list[int] | None:
-        """What the child found; None if it came to nothing."""
-        with open(self._reader, "rb") as pipe:
-            content = pipe.read()
-        _pid, status = os.waitpid(self._child, 0)
-        return list(array("q", content)) if status == 0 else None
-
-
-def encode(trail: Trail, in_order: bool = True) -> bytes:
-    """`trail` as a file's content; `in_order`: what is below a directory stays together there."""
+def encode(trail: Trail) -> bytes:
+    """`trail` as a file's content."""
     paths, stamps, devices, inodes = trail.paths, trail.stamps, trail.devices, trail.inodes
-    if not in_order:
-        order = sorted(range(len(paths)), key=lambda place: paths[place].replace(b"/", b"\0"))
-        paths = [paths[place] for place in order]
-        stamps, devices, inodes = (
-            array(column.typecode, [column[place] for place in order]) for column in (stamps, devices, inodes)
-        )
     heads: list[bytes] = []
     names: list[bytes] = []
     for start in range(0, len(paths), RUN):
         run = paths[start : start + RUN]
-        heads.append(head := _common(run[0], run[-1]))
+        heads.append(head := _common(run))
         cut = len(head.rstrip(b"/")) + 1
         names += [path[cut:] or b"." for path in run]
     all_heads, all_names = b"\0".join(heads), b"\0".join(names)
@@ -191,8 +161,9 @@ def _little(column: "array[int]") -> "array[int]":
     return column
 
 
-def _common(first: bytes, last: bytes) -> bytes:
-    """The deepest directory that is `first` or above it, and `last` or above that: what lies between lies below it."""
-    if first == last or last.startswith(first.rstrip(b"/") + b"/"):
-        return first
-    return os.path.commonpath((first, last))
+def _common(run: list[bytes]) -> bytes:
+    """The deepest directory that all of `run` lie below (or are, if it is the root)."""
+    first, last = min(run), max(run)
+    # What these two begin with alike, all between them do. The last component may go on in different ways.
+    common = os.path.commonprefix((first, last))  # noqa: RUF071 - characters are meant
+    return common[: common.rindex(b"/")] or b"/"

@@ -118,6 +118,7 @@ class Walk:
         self.problems: dict[bytes, str] = {}
         self.interrupted = False
         self._excluded = rules.excluded()
+        self._young = time.time_ns() - RACY  # at the beginning: whatever changes from then on is too young
         self._links: list[bytes] = []
         self._seen: set[tuple[int, int]] | None = None
         self._answered: dict[bytes, bool] = {}
@@ -138,12 +139,15 @@ class Walk:
             self._seen = set() if self._seen is None else self._seen
         return True
 
-    def walk(self, place: bytes) -> None:
-        """Read `place`, a real path, and all below it that the rules let in."""
-        if not self.enter(place):
-            return
-        self.descend(place)
-        self.follow_links()
+    @property
+    def divisible(self) -> bool:
+        """Can two walks share the work, each knowing nothing of what the other met?"""
+        return self._seen is None
+
+    def begin_anew(self) -> None:
+        """Forget what was found so far: somebody else has it."""
+        self.trail, self.files, self.problems = Trail(), [], {}
+        self.counters = Counters()
 
     def follow_links(self) -> None:
         """Read what links that were met lead to."""
@@ -184,15 +188,19 @@ class Walk:
             for above in stack:
                 os.close(above.fd)
 
-    def renew(self, path: bytes, device: int, inode: int) -> list[bytes] | None:
-        """Read again a directory that was (`device`, `inode`): the names in it to enter; None if it is not that one."""
+    def read(self, path: bytes) -> list[bytes]:
+        """Read one directory, by its path: the names in it to enter."""
+        return self.renew(path, None) or []
+
+    def renew(self, path: bytes, identity: tuple[int, int] | None) -> list[bytes] | None:
+        """The same; None if it is not the directory with this `identity` (device, inode) any more."""
         stamped = self.mounts.covering(path).stamped
         opened = self._open(path, None, path)
         if opened is None:
             return None
         try:
             status = os.fstat(opened)
-            if (status.st_dev, status.st_ino) != (device, inode):
+            if identity is not None and (status.st_dev, status.st_ino) != identity:
                 return None
             return self.visit(opened, path, stamped)
         except KeyboardInterrupt:
@@ -216,7 +224,7 @@ class Walk:
     def visit(self, opened: int, path: bytes, stamped: bool) -> list[bytes]:
         """Read the open directory `path` into the trail; the names of the directories in it that are to be read."""
         status = os.fstat(opened)
-        stamp = stamp_of(status) if stamped else UNKNOWN
+        stamp = self._stamp(status) if stamped else UNKNOWN
         if status.st_dev != self._device and not self._crosses(status):
             self.trail.add(path, stamp, status.st_dev, status.st_ino)
             return []
@@ -233,6 +241,12 @@ class Walk:
         if not self.counters.read & 255:
             self.progress.advance(self.counters.read, f"{len(self.files)} images, {os.fsdecode(path)}")
         return names
+
+    def _stamp(self, status: os.stat_result) -> int:
+        """The later of mtime and ctime in ns, or UNKNOWN for one too young (or of the future) to be believed."""
+        changed, modified = status.st_ctime_ns, status.st_mtime_ns
+        stamp = changed if changed > modified else modified
+        return stamp if stamp < self._young else UNKNOWN
 
     def _open(self, name: bytes, base: int | None, path: bytes) -> int | None:
         try:
@@ -265,14 +279,14 @@ class Walk:
     def _read(self, opened: int, path: bytes) -> list[bytes]:
         """List one directory: its candidates go to `files`, the directories to enter are returned."""
         prefix = path if path.endswith(b"/") else path + b"/"
-        below, files, every = [], 0, self.rules.all_files
+        below, files, any_name = [], 0, self.rules.all_files or self.rules.follow_symlinks
         with os.scandir(opened) as entries:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
                     below.append(os.fsencode(entry.name))
                 else:
                     files += 1
-                    if entry.name[-4:] in SUFFIXES or every or (self.rules.follow_symlinks and entry.is_symlink()):
+                    if entry.name[-4:] in SUFFIXES or any_name:
                         self._candidate(prefix + os.fsencode(entry.name), entry)
         self.counters.files += files
         if self._excluded is None and not self._points:
@@ -280,13 +294,17 @@ class Walk:
         return [name for name in below if self.may_enter(prefix + name)]
 
     def _candidate(self, path: bytes, entry: os.DirEntry[str]) -> None:
+        """Take the file if the rules want it; they may want any name."""
         if self._excluded is not None and self._excluded(path):
             return
-        if entry.is_file(follow_symlinks=False):
-            if not self.rules.all_files or entry.stat(follow_symlinks=False).st_size >= _SMALLEST:
-                self.files.append(path)
-        elif self.rules.follow_symlinks and entry.is_symlink():
-            self._follow(path)
+        if entry.is_symlink():
+            if self.rules.follow_symlinks:
+                self._follow(path)
+        elif entry.is_file(follow_symlinks=False) and (
+            entry.name[-4:] in SUFFIXES
+            or (self.rules.all_files and entry.stat(follow_symlinks=False).st_size >= _SMALLEST)
+        ):
+            self.files.append(path)
 
     def _follow(self, path: bytes) -> None:
         """Note what the link `path` leads to under its real name; links that lead nowhere are passed over."""
@@ -318,9 +336,3 @@ class Walk:
             if not self._answered[path]:
                 self.problems[path] = f"its {mount.kind} file system did not answer within {self.deadline:g} s"
         return self._answered[path]
-
-
-def stamp_of(status: os.stat_result) -> int:
-    """The later of mtime and ctime in ns, or UNKNOWN for one too young (or of the future) to be believed."""
-    stamp = max(status.st_mtime_ns, status.st_ctime_ns)
-    return stamp if stamp < time.time_ns() - RACY else UNKNOWN

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from kimchictl.media.mounts import Mounts, answers, parse_mountinfo
+from kimchictl.media.pairwalk import walk_place
 from kimchictl.media.walk import Rules, Walk
 
 
 def walked(top: Path, rules: Rules | None = None, mounts: Mounts | None = None) -> Walk:
     walk = Walk(rules or Rules(), mounts or Mounts.read())
-    walk.walk(os.fsencode(top))
+    walk_place(walk, os.fsencode(top))
     return walk
 
 
