@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from kimchictl.media.evidence import Candidate, Evidence
 from kimchictl.media.inside import NOTHING, Inside
@@ -41,6 +42,8 @@ class Namer:
         self.database = database
         self.taught = taught
         self.rules = shipped_rules() if rules is None else rules
+        # A server has the same image, or the daily build of one, many times over: each label is looked up once.
+        self._by_labels = lru_cache(maxsize=512)(self._look_up)
 
     def identify(self, media: Media, look: Look | None = None) -> Identity:
         """Which system is on `media`; `look` reads a file of the medium where the labels cannot tell."""
@@ -49,7 +52,7 @@ class Namer:
     def explain(self, media: Media, look: Look | None = None) -> Evidence:
         """The same with the reasons."""
         labels = Labels.of(media)
-        found = self._by_labels(labels, media)
+        found = self._by_labels(media)
         chosen, decided = found.choose()
         undecided = found.undecided(chosen)
         seen = NOTHING
@@ -63,7 +66,8 @@ class Namer:
         identity = _identity(chosen, labels.arch(), seen.arch or boot_arch(media))
         return Evidence(identity, fields, chosen, found.others(chosen), decided, seen.text if undecided else None)
 
-    def _by_labels(self, labels: Labels, media: Media) -> "_Found":
+    def _look_up(self, media: Media) -> "_Found":
+        labels = Labels.of(media)
         taught = list(all_hits(self.taught, labels))
         if _OWN_FILES.search(media.volume_id):
             return _Found(taught, [], [], self.database.date, own_files=True)
