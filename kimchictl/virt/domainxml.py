@@ -3,7 +3,7 @@
 See https://libvirt.org/formatdomain.html.
 """
 
-from kimchictl.catalog.records import Template
+from kimchictl.catalog.records import Graphics, Template
 from kimchictl.virt import xml
 from kimchictl.virt.devicexml import add_devices
 from kimchictl.virt.domainplan import DomainPlan
@@ -65,8 +65,9 @@ def _add_os(domain: xml.Element, plan: DomainPlan, hardware: Hardware) -> None:
         xml.add(system, "boot", dev="cdrom")
     if not plan.media and not any(disk.base for disk in plan.disks):
         xml.add(system, "boot", dev="network")
-    if hardware.is_x86 and not uefi and plan.template.os_distro != "windows":
-        # What the boot loader writes on the screen appears on the serial console, too, and keys come from there.
+    if hardware.is_x86 and not uefi and (plan.template.graphics or Graphics()).type == "none":
+        # The boot loader's only screen. With a display besides, what writes to both would come out twice, interleaved,
+        # and the firmware would take keys that a guest reads from its serial port.
         xml.add(system, "bios", useserial="yes")
 
 
