@@ -31,13 +31,13 @@ def plain(value: Any) -> Any:
     kind = type(value)
     if kind in _SCALARS:
         return value
-    if kind in _names or dataclasses.is_dataclass(kind):
-        names = _names.get(kind) or _names.setdefault(kind, tuple(field.name for field in dataclasses.fields(kind)))
-        return {name: plain(getattr(value, name)) for name in names}
     if isinstance(value, dict):
         return {key: inner if type(inner) in _SCALARS else plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [inner if type(inner) in _SCALARS else plain(inner) for inner in value]
+    if kind in _names or dataclasses.is_dataclass(kind):
+        names = _names.get(kind) or _names.setdefault(kind, tuple(field.name for field in dataclasses.fields(kind)))
+        return {name: plain(getattr(value, name)) for name in names}
     return value
 
 
@@ -77,12 +77,15 @@ def check_key(name: str, known: Sequence[str]) -> None:
         raise UsageError(f"there is no key {name!r} here", "the keys are " + ", ".join(known))
 
 
+_DIGITS = re.compile(r"(\d+)")
+
+
 def _order(value: Any) -> tuple[Any, ...]:
     """Numbers before texts, "web-2" before "web-10"."""
     if isinstance(value, bool | int | float):
         return (0, value)
     text = value if isinstance(value, str) else repr(value)
-    pieces = re.split(r"(\d+)", text.casefold())
+    pieces = _DIGITS.split(text.casefold())
     return (1, *((0, int(piece), "") if piece.isdecimal() else (1, 0, piece) for piece in pieces), text)
 
 

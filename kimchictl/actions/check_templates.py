@@ -50,7 +50,7 @@ def check_templates(
     `host` None: what only a host can tell is left out. `local`: paths are this machine's. `urls` is what was found
     out about images behind URLs, by the template's name: (status, message).
     """
-    statuses = look_at(path for _, template in found for path in files_of(template)) if local else {}
+    statuses = look_at(path for _, template in found for path in files_of(template).paths) if local else {}
     about_host = _About(host) if host is not None else None
     findings = []
     for document, template in found:
@@ -58,7 +58,7 @@ def check_templates(
         whole = resolved.template
         own = [Finding(template.name, WARN, f"unknown key {key!r}") for key in sorted(unknown_keys(document.data))]
         if local:
-            own += _files(template, whole, problems_of(template, statuses))
+            own += _files(template, whole, problems_of(files_of(template), statuses))
         if template.name in urls and urls[template.name][0] != OK:
             own.append(Finding(template.name, *urls[template.name], fix=_edit(template, "--cdrom SOURCE")))
         if about_host is not None:
@@ -156,6 +156,6 @@ class _About:
         user = (os.geteuid(), os.getegid()) if self.host.is_session else read_capabilities(self.host).qemu_user
         if user is None:
             return []
-        paths = [path for path in files_of(template) if os.path.exists(path)]
+        paths = [path for path in files_of(template).paths if os.path.exists(path)]
         problems = [problem for path in paths if (problem := why_unreadable(path, user))]
         return [Finding(template.name, FAIL, str(problem), problem.hint) for problem in problems]

@@ -8,7 +8,8 @@ import errno
 import os
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from kimchictl.actions.provenance import image_of
 from kimchictl.catalog.records import Template
@@ -31,10 +32,31 @@ class Status:
 Statuses = Mapping[str, Status | None]
 
 
-def files_of(template: Template) -> list[str]:
-    """The paths of this machine that a template names: its medium, the bases of its disks, its user data."""
-    bases = (disk.base for disk in template.disks or ())
-    return [path for path in (template.cdrom, *bases, template.cloud_init) if path and path.startswith("/")]
+@dataclass(frozen=True, slots=True)
+class Files:
+    """What a template says of files: medium, bases of disks, user data; `image` is what its medium was then."""
+
+    cdrom: str | None
+    bases: tuple[str, ...] = ()
+    cloud_init: str | None = None
+    image: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def paths(self) -> list[str]:
+        """Those that are paths of this machine."""
+        return [path for path in (self.cdrom, *self.bases, self.cloud_init) if path and path.startswith("/")]
+
+
+def files_of(template: Template) -> Files:
+    """The files that a template names."""
+    bases = tuple(disk.base for disk in template.disks or () if disk.base)
+    return Files(template.cdrom, bases, template.cloud_init, image_of(template.made))
+
+
+def files_in(row: Mapping[str, Any]) -> Files:
+    """The same, of a template as it is printed."""
+    bases = tuple(disk["base"] for disk in row["disks"] if disk["base"])
+    return Files(row["cdrom"], bases, row["cloud_init"], image_of(row["made"]))
 
 
 def look_at(paths: Iterable[str], patience: float = PATIENCE) -> Statuses:
@@ -89,35 +111,37 @@ def _status(path: str) -> Status:
     return Status(0, status.st_size, status.st_mtime, (status.st_mode & 0o170000) == 0o040000)
 
 
-def problems_of(template: Template, statuses: Statuses) -> list[str]:
+def problems_of(files: Files, statuses: Statuses) -> list[str]:
     """A sentence for each file that is not as the template wants it; empty when all is well or nothing is named."""
     found = []
-    for path in files_of(template):
-        what = "image" if path == template.cdrom else "user data" if path == template.cloud_init else "base image"
-        if problem := _problem(f"{what} {path}", statuses.get(path, Status())):
-            found.append(problem)
-    cdrom = statuses.get(template.cdrom or "")
-    if not found and cdrom is not None and (change := _change(template, cdrom)):
+    for path in files.paths:
+        status = statuses.get(path, _FINE)
+        if status is not None and not status.error and not status.directory:
+            continue
+        what = "image" if path == files.cdrom else "user data" if path == files.cloud_init else "base image"
+        found.append(f"{what} {path} {_problem(status)}")
+    cdrom = statuses.get(files.cdrom or "")
+    if not found and cdrom is not None and (change := _change(files, cdrom)):
         found.append(change)
     return found
 
 
-def _problem(what: str, status: Status | None) -> str | None:
+_FINE = Status()
+
+
+def _problem(status: Status | None) -> str:
     if status is None:
-        return f"{what} is unknown: its file system does not answer"
+        return "is unknown: its file system does not answer"
     if status.error in (errno.ENOENT, errno.ENOTDIR):
-        return f"{what} is missing"
-    if status.error:
-        return f"{what} cannot be looked at: {os.strerror(status.error)}"
-    return f"{what} is a directory" if status.directory else None
+        return "is missing"
+    return f"cannot be looked at: {os.strerror(status.error)}" if status.error else "is a directory"
 
 
-def _change(template: Template, status: Status) -> str | None:
+def _change(files: Files, status: Status) -> str | None:
     """That the image is not the one the template was made from, as far as size and time tell."""
-    was = image_of(template.made)
-    size, mtime = was.get("size"), was.get("mtime")
+    size, mtime = files.image.get("size"), files.image.get("mtime")
     if isinstance(size, int) and status.size and size != status.size:
-        return f"image {template.cdrom} changed: {format_size(status.size)}, it was {format_size(size)}"
-    if isinstance(mtime, str) and mtime != format_time(status.mtime):
-        return f"image {template.cdrom} changed at {format_time(status.mtime)}, it was of {mtime}"
+        return f"image {files.cdrom} changed: {format_size(status.size)}, it was {format_size(size)}"
+    if isinstance(mtime, str) and mtime != (now := format_time(status.mtime)):
+        return f"image {files.cdrom} changed at {now}, it was of {mtime}"
     return None

@@ -3,7 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from kimchictl.actions.marks import files_of, look_at, problems_of
+from kimchictl import __version__
+from kimchictl.actions.marks import files_in, look_at, problems_of
+from kimchictl.actions.row_memory import RowMemory
 from kimchictl.catalog.fields import TEMPLATE
 from kimchictl.catalog.nouns import Noun
 from kimchictl.catalog.records import Template
@@ -16,7 +18,7 @@ Row = dict[str, Any]
 KEYS = (*(key.name for key in TEMPLATE.keys), "origin", "problems")
 
 
-def whole_row(template: Template, defaults: Defaults, origin: str | None = None, problems: Sequence[str] = ()) -> Row:
+def whole_row(template: Template, defaults: Defaults, origin: str | None = None) -> Row:
     """The form with every default filled in: all keys, None for what cannot be known without a host."""
     whole = resolve(template, defaults).template
     row = {key.name: getattr(whole, key.name) for key in TEMPLATE.keys}
@@ -36,7 +38,7 @@ def whole_row(template: Template, defaults: Defaults, origin: str | None = None,
         for index, disk in enumerate(whole.disks or ())
     ]
     row["networks"] = [{"type": one.type, "name": one.name, "model": one.model} for one in whole.networks or ()]
-    return {**row, **template.extra, "origin": origin, "problems": list(problems)}
+    return {**row, **template.extra, "origin": origin, "problems": []}
 
 
 def resolved_rows(template: Template, defaults: Defaults) -> dict[str, Row]:
@@ -81,8 +83,37 @@ def readable(listing: Listing, noun: Noun, note: Callable[[str], None]) -> list[
 
 def rows_of(found: Sequence[tuple[Document, Template]], defaults: Defaults, local: bool) -> list[Row]:
     """A row for each; files are looked at only where the paths are this machine's (`local`)."""
-    statuses = look_at(path for _, template in found for path in files_of(template)) if local else {}
-    return [
-        whole_row(template, defaults, document.origin, problems_of(template, statuses) if local else ())
-        for document, template in found
-    ]
+    rows = [whole_row(template, defaults, document.origin) for document, template in found]
+    return mark(rows, local)
+
+
+def mark(rows: list[Row], local: bool) -> list[Row]:
+    """Fill in the `problems` that the file system tells of; nobody is asked where the files are elsewhere."""
+    if local:
+        files = [files_in(row) for row in rows]
+        statuses = look_at(path for one in files for path in one.paths)
+        for row, one in zip(rows, files, strict=True):
+            row["problems"] = problems_of(one, statuses)
+    return rows
+
+
+def listed_rows(
+    listing: Listing, noun: Noun, defaults: Defaults, local: bool, cache: str, note: Callable[[str], None]
+) -> list[Row]:
+    """A row for each document that is right; `cache` is a file that remembers what was worked out before."""
+    for file in listing.damaged:
+        note(str(file))
+    memory = RowMemory(cache, repr((__version__, KEYS, defaults)))
+    rows = []
+    for document in listing.documents.values():
+        row = memory.get(document.stamp)
+        if row is None:
+            try:
+                row = memory.put(document.stamp, whole_row(noun.read(document), defaults))
+            except Damaged as error:
+                note(str(error))
+                continue
+        row["origin"] = document.origin
+        rows.append(row)
+    memory.keep()
+    return mark(rows, local)

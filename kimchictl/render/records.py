@@ -21,7 +21,7 @@ class View:
 
     `columns` are a table's, `wide` those that `-o wide` adds, `sort` the order of a list (None: as it comes).
     `formats` maps a key to value -> text where the usual reading (sizes in bytes, yes and no, lists) does not fit;
-    `units` a key to the bytes that its numbers count in, where those are not bytes.
+    `ready`: the records are plain dicts already; `units` a key to the bytes that its numbers count in, where those are not bytes.
     """
 
     columns: tuple[str, ...]
@@ -31,6 +31,7 @@ class View:
     sort: str | None = "name"
     formats: Any = None
     units: Mapping[str, int] | None = None
+    ready: bool = False
 
     def text(self, key: str, value: Any) -> str:
         """`value` of `key` as a table shows it, not yet escaped."""
@@ -51,7 +52,7 @@ class View:
 
 def emit_list(records: Iterable[Any], view: View, form: str, options: Options) -> None:
     """Print records as the format and the options say; JSON is always an array."""
-    rows = [plain(record) for record in records]
+    rows = list(records) if view.ready else [plain(record) for record in records]
     rows = select(rows, options.filters, view.keys, view.units or NO_UNITS)
     order = options.sort or view.sort
     if order:

@@ -16,7 +16,8 @@ def template(path, **values):
 
 
 def told(one):
-    return problems_of(one, look_at(marks.files_of(one)))
+    files = marks.files_of(one)
+    return problems_of(files, look_at(files.paths))
 
 
 def test_all_is_well_with_a_file_that_is_there(tmp_path):
@@ -40,7 +41,7 @@ def test_a_directory_and_a_path_no_file_system_takes_are_told(tmp_path):
 
 @pytest.mark.parametrize("cdrom", ["pool:a/b", "http://h/x", None])
 def test_what_is_no_file_here_is_not_looked_at(cdrom):
-    assert marks.files_of(Template("x", cdrom=cdrom)) == []
+    assert marks.files_of(Template("x", cdrom=cdrom)).paths == []
 
 
 def test_a_file_that_was_replaced_since_is_told(tmp_path):
@@ -75,6 +76,6 @@ def test_a_file_system_that_hangs_is_unknown_and_holds_up_only_itself(tmp_path, 
     release.set()
     assert found["/net/1.iso"] is found["/net/2.iso"] is None
     assert found[str(tmp_path / "a.iso")].error == 0
-    assert problems_of(template("/net/1.iso"), found) == [
+    assert problems_of(marks.files_of(template("/net/1.iso")), found) == [
         "image /net/1.iso is unknown: its file system does not answer"
     ]

@@ -11,9 +11,9 @@ _HERE = "kimchictl.commands.distro"
     cls=Group,
     members={
         "list": (f"{_HERE}.list:list_", "List known distributions that this host runs."),
-        "show": (f"{_HERE}.show:show", "Show one of them."),
-        "add": (f"{_HERE}.add:add", "Add one of this site's own, from a URL."),
-        "edit": (f"{_HERE}.edit:edit", "Change one by options, or in your editor."),
+        "show": (f"{_HERE}.show:show", "Show a known distribution."),
+        "add": (f"{_HERE}.add:add", "Add a distribution of this site's own, from a URL."),
+        "edit": (f"{_HERE}.edit:edit", "Change a distribution by options, or in your editor."),
         "remove": (f"{_HERE}.remove:remove", "Remove some of this site's own, or hide packaged ones."),
         "check": (f"{_HERE}.check:check", "Ask all their servers whether the images are there."),
     },

@@ -1,8 +1,10 @@
 """`kimchictl template list`"""
 
+import os
+
 import click
 
-from kimchictl.actions.show_templates import readable, rows_of
+from kimchictl.actions.show_templates import listed_rows
 from kimchictl.app import App
 from kimchictl.catalog.nouns import TEMPLATES as NOUN
 from kimchictl.catalog.resolve import defaults_of
@@ -23,5 +25,7 @@ def list_(app: App) -> None:
       kimchictl template list
       kimchictl template list -o json --filter os_distro=debian
     """
-    found = readable(app.templates.read(), NOUN, app.note)
-    app.emit_list(rows_of(found, defaults_of(app.config), app.remote_host is None), TEMPLATES)
+    cache = os.path.join(app.places.cache_dir, "template-rows")
+    defaults = defaults_of(app.config)
+    rows = listed_rows(app.templates.read(), NOUN, defaults, app.remote_host is None, cache, app.note)
+    app.emit_list(rows, TEMPLATES)

@@ -76,6 +76,7 @@ TEMPLATES = View(
     wide=("os_arch", "cdrom", "networks", "graphics", "firmware", "folder"),
     formats=_FORMATS,
     units={"memory": MIB, "max_memory": MIB},
+    ready=True,
 )
 
 
