@@ -9,7 +9,7 @@ from kimchictl.actions.journal import Sample, Usage
 from kimchictl.virt.stats import Counters, Pair, Round
 
 SHORTEST = 0.05  # seconds: of less, the clocks' own grain makes rates that never were
-LONGEST = 3600.0  # seconds: an average over more says nothing about now
+LONGEST = 7200.0  # seconds: an average over more says nothing about now
 
 
 def sample(before: Round | None, now: Round) -> Sample:

@@ -24,7 +24,6 @@ MEASURES = tuple(UNITS)
 SPARK = 32  # columns
 
 FIRST_KEYS = ("name", "uuid", "at")
-PEAKS = tuple(f"{key}.peak" for key in MEASURES)
 CURRENT_AND_PEAK = tuple(f"{key}.{part}" for key in MEASURES for part in ("current", "peak"))
 
 
@@ -40,7 +39,7 @@ def _line(value: Any) -> str:
 LIST = View(
     columns=("name", *MEASURES),
     keys=(*FIRST_KEYS, *MEASURES, "history"),
-    wide=PEAKS,
+    wide=("cpu.peak", "memory.peak", "at"),
     sort=None,
     formats=dict.fromkeys(MEASURES, _current)
     | {f"{key}.peak": lambda value, unit=unit: amount(value, unit) for key, unit in UNITS.items()},

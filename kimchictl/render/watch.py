@@ -12,7 +12,7 @@ from kimchictl.errors import UsageError
 from kimchictl.render.terminal import console, is_terminal, visible
 from kimchictl.render.usage import amount, bar, fill
 
-_VALUE = 12  # columns that a value takes: "1023.9 MiB/s"
+_VALUE = 14  # columns that a value takes, with a blank on each side: " 1023.9 MiB/s "
 _NAME = 24
 _NARROW = 4  # columns below which a bar tells nothing
 _TITLES = {"cpu": "CPU", "memory": "MEMORY", "disk_read": "READ", "disk_write": "WRITE", "net_rx": "RECEIVED"}

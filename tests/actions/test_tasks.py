@@ -139,6 +139,13 @@ def test_a_killed_process_leaves_a_lost_task(store, worker):
         cancel(store, the_task(store).id, 1, pytest.fail)
 
 
+def test_a_process_that_nobody_waited_for_is_gone_as_well(store, worker):
+    worker.kill()
+    os.waitid(os.P_PID, worker.pid, os.WEXITED | os.WNOWAIT)
+    assert identity(worker.pid) is None
+    assert the_task(store).state == "lost"
+
+
 def test_a_process_that_does_not_end_in_time_is_named(store, worker):
     os.kill(worker.pid, signal.SIGSTOP)
     with pytest.raises(TimedOut, match="still undoing"):
