@@ -9,6 +9,7 @@ Among the entries that match, one of a rolling release, and one for `arch="all"`
 import os
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -168,10 +169,23 @@ def _rank(system: System, medium: list[Any]) -> tuple[int, ...]:
     )
 
 
-@lru_cache(maxsize=4)
 def open_database(trees: tuple[str, ...], cache_dir: str | None) -> Database:
-    """The database in `trees`, looked for once in a process; an empty one where none is installed."""
+    """The database in `trees`, looked for again only when a tree changed; an empty one where none is installed."""
+    return _open(trees, cache_dir, tuple(map(_changed, trees)))
+
+
+@lru_cache(maxsize=4)
+def _open(trees: tuple[str, ...], cache_dir: str | None, _changed: tuple[str, ...]) -> Database:
     return Database(load_or_compile(find_files(trees), cache_dir))
+
+
+def _changed(tree: str) -> str:
+    """A stamp of what a package's update touches; in one process that is enough, a new one looks at every file."""
+    stamps = []
+    for name in ("VERSION", "os"):
+        with suppress(OSError):
+            stamps.append(str(os.stat(os.path.join(tree, name)).st_mtime_ns))
+    return " ".join(stamps)
 
 
 def installed_database(environ: Mapping[str, str] = os.environ, cache_dir: str | None = None) -> Database:

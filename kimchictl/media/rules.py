@@ -23,11 +23,11 @@ A rule is a JSON object:
     coarse     true where the label gives less than the version, likewise
     examples   [labels, "distro version arch"] pairs the rule was written for; the tests run each of them
 
-A pattern must match the *whole* label, whatever its case; an absent label is a wildcard. `<version>` and `<arch>` in a
-pattern stand for the groups of those names, see `PARTS`. The groups `version`, or `major`, `minor` and `patch` joined
-by dots, give the version ("-" and "_" in it are dots). A group's name may come several times: the first that matched
-counts. A template's `{name}` is a group, `{version}` the whole version, `{major}` its first number, `{mm}` its first
-two, `{major}{sp}` the first with "sp2" for a second number of 2.
+A pattern must match the *whole* label, whatever its case; an absent label is a wildcard. `<version>`, `<arch>` and the
+other names of `kimchictl.media.labels.PARTS` in a pattern stand for groups. The groups `version`, or `major`, `minor`
+and `patch` joined by dots, give the version ("-" and "_" in it are dots). A group's name may come several times: the
+first that matched counts. A template's `{name}` is a group, `{version}` the whole version, `{major}` its first number,
+`{mm}` its first two, `{major}{sp}` the first with "sp2" for a second number of 2.
 """
 
 import json
@@ -35,60 +35,16 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from itertools import count
 from pathlib import Path
 from typing import Any
 
-from kimchictl.errors import Invalid
-from kimchictl.media.arches import ARCH_PATTERN, arch_of, canonical_arch
-from kimchictl.media.records import Media
+from kimchictl.media.arches import canonical_arch
+from kimchictl.media.labels import LABELS, Labels, compile_pattern
+from kimchictl.media.rule_form import check_rule
 
-LABELS = ("volume", "system", "set", "publisher", "preparer", "application", "inside")
+__all__ = ["LABELS", "Hit", "Labels", "Rule", "all_hits", "parse_rule", "shipped_rules"]
 
-# What may follow a system's name and version on its label: "Ubuntu 22.04 backup" is nobody's installer.
-_WORDS = (
-    "dvd\\d?|cd\\d?|disc\\d?|live|live-?cd|live-?dvd|boot|net|netboot|netinst|netinstall|minimal|mini|full|core|base|baseos|"
-    "appstream|server|workstation|desktop|client|everything|install|installer|standard|extended|lite|pro|ultimate|"
-    "edu|education|enterprise|community|free|nonfree|official|one|powerpack|kde\\d?|gnome\\d*|xfce\\d?|lxde|lxqt|mate|"
-    "cinnamon|budgie|plasma\\d?|i3|sway|hyprland|cosmic|openbox|fluxbox|icewm|edge|lts|sp\\d|u\\d+|alpha\\d*|beta\\d*|"
-    "rc\\d*|final|release|stable|testing|snapshot|nvidia|intel|oem|hwe|uefi|efi|bios|iso|i?s?|text|gui"
-)
-
-# What `<name>` stands for in a pattern.
-PARTS = {
-    "arch": f"(?P<arch>{ARCH_PATTERN})",
-    "version": r"(?P<version>\d+(?:[._-]\d+)*)",
-    "v": r"v?(?P<version>\d+(?:\.\d+)*)",
-    "tail": rf"(?:[-_. ~](?:(?P<arch>{ARCH_PATTERN})|{_WORDS}|v?\d[0-9a-z.]*))*",
-}
-_PART = re.compile(r"(?<!\?P)<(\w+)>")
-_GROUP = re.compile(r"\(\?P<(\w+)>")
 _FIELD = re.compile(r"\{(\w+)\}")
-
-
-@dataclass(frozen=True, slots=True)
-class Labels:
-    """The identifiers of a medium under the names that rules use, and all of them in lower case for the literals."""
-
-    volume: str = ""
-    system: str = ""
-    set: str = ""
-    publisher: str = ""
-    preparer: str = ""
-    application: str = ""
-    inside: str = ""
-    joined: str = ""
-
-    @classmethod
-    def of(cls, media: Media, inside: str = "") -> "Labels":
-        """The labels of `media`; with what a file `inside` it says, only rules about that match."""
-        ids = (media.volume_id, media.system_id, media.volume_set_id, media.publisher_id, media.preparer_id)
-        ids += (media.application_id, inside)
-        return cls(*ids, joined=inside.lower() if inside else "\n".join(ids).lower())
-
-    def arch(self) -> str | None:
-        """The architecture that a label mentions, the volume id first."""
-        return arch_of(self.volume, self.set, self.application)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,15 +128,6 @@ class Rule:
         )
 
 
-def compile_pattern(text: str) -> re.Pattern[str]:
-    """A rule's pattern with its `<parts>` filled in. Raises re.error, KeyError for an unknown part."""
-    counter = count()
-    text = _PART.sub(lambda part: PARTS[part[1]], text)
-    # `re` wants every group's name once, and a rule wants "the architecture is here or there".
-    text = _GROUP.sub(lambda group: f"(?P<{group[1]}__{next(counter)}>", text)
-    return re.compile(text, re.IGNORECASE | re.ASCII | re.DOTALL)
-
-
 def fill(template: str, values: Mapping[str, str]) -> str:
     """`template` with every `{name}` replaced; a name that was not captured is empty."""
     return _FIELD.sub(lambda name: values.get(name[1], ""), template)
@@ -230,26 +177,8 @@ def _edition(rule: Mapping[str, Any], labels: Labels) -> tuple[str | None, bool 
 
 def parse_rule(document: Mapping[str, Any], where: str) -> Rule:
     """The rule in `document`, checked: a taught one was perhaps written by hand. Raises Invalid naming `where`."""
-    for key in ("name", "distro", "match"):
-        if not document.get(key):
-            raise Invalid(f"rule {where} lacks the key {key!r}")
-    if not isinstance(document["match"], list) or not all(isinstance(option, dict) for option in document["match"]):
-        raise Invalid(f"rule {where}: 'match' must be a list of objects with a pattern for each label")
-    for label, text in (pair for option in document["match"] for pair in option.items()):
-        if label not in LABELS:
-            raise Invalid(f"rule {where}: there is no label {label!r}", f"the labels are {', '.join(LABELS)}")
-        _check_pattern(text, label, where)
-    words = document.get("when", [])
-    return Rule(document, tuple(str(word).lower() for word in words))
-
-
-def _check_pattern(text: object, label: str, where: str) -> None:
-    if not isinstance(text, str) or len(text) > 1000:
-        raise Invalid(f"rule {where}: the pattern for {label!r} must be a text of at most 1000 characters")
-    try:
-        compile_pattern(text)
-    except (re.error, KeyError, RecursionError, OverflowError) as error:
-        raise Invalid(f"rule {where}: the pattern for {label!r} is not a regular expression: {error}") from None
+    check_rule(document, where)
+    return Rule(document, tuple(word.lower() for word in document.get("when", ())))
 
 
 @cache

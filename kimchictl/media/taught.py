@@ -6,14 +6,24 @@ from typing import Any
 
 from kimchictl.config import Places
 from kimchictl.errors import Invalid, KimchiError
+from kimchictl.media.arches import ARCH_PATTERN
+from kimchictl.media.labels import Labels
 from kimchictl.media.records import Media
 from kimchictl.media.rules import Rule, parse_rule
 from kimchictl.store import FileStore, Layer
 
 KIND = "rules"
 
-# What generalises: a version or a date, and an architecture.
-_VARIABLE = re.compile(r"\d+(?:[._-]\d+)*")
+# What generalises: an architecture, a version or a date.
+_VARIABLE = re.compile(
+    rf"(?P<arch>(?<![A-Za-z0-9])(?:{ARCH_PATTERN})(?![A-Za-z0-9]))"
+    r"|(?P<date>(?:19|20)\d\d[._-]?\d\d[._-]?\d\d(?!\d))|\d+(?:[._-]\d+)*",
+    re.IGNORECASE | re.ASCII,
+)
+_REQUIRED = ("set", "publisher", "application")
+_TOOL = re.compile(
+    r"mkisofs|genisoimage|xorriso|cdimage|cdrkit|isomaster|brasero|k3b|nero|imgburn|pycdlib", re.IGNORECASE
+)
 
 
 def taught_rules(places: Places) -> list[Rule]:
@@ -33,51 +43,73 @@ def taught_rules(places: Places) -> list[Rule]:
 
 
 def teach(media: Media, distro: str, version: str, name: str | None = None) -> dict[str, Any]:
-    """The document of a rule that names media labelled like this one: the label with its variable parts generalised.
+    """The document of a rule that names media labelled like this one: each label with its variable parts generalised.
 
-    The version given is looked for in the label: where it stands, later ones are captured; else it is written into the
-    rule. An application or a publisher that is more than the name of the program that made the image is required, too.
-    Raises Invalid for a medium without a volume id, which no rule could tell from another.
+    The version given is looked for in the volume id: where it stands, other ones are captured; else the rule has it as
+    it is. The other labels are required, too, but for what only says which program made the image. Raises Invalid for
+    a medium without any label of its own, which no rule could tell from another.
     """
-    label = media.volume_id.strip()
-    if not label:
-        raise Invalid(
-            "an image without a volume id cannot be taught", "give its template an OS with --os-distro instead"
-        )
-    pattern, captured = generalise(label, version)
-    match = {"volume": pattern}
-    if media.publisher_id.strip():
-        match["publisher"] = re.escape(media.publisher_id.strip())
-    document: dict[str, Any] = {
-        "name": name or f"{distro}-{version}".lower(),
-        "distro": distro,
-        "title": distro,
-        "when": [max(re.split(r"[\d\W_]+", label.lower()), key=len)],
-        "match": [match],
-        "examples": [[label, f"{distro} {version}"]],
-    }
-    if not document["when"][0]:
-        document["when"] = [label.lower()]
+    labels = Labels.of(media)
+    match = {label: _generalised(text, True) for label in _REQUIRED if (text := _own(getattr(labels, label)))}
+    if not labels.volume.strip() and not match:
+        raise Invalid("an image without labels cannot be taught", "give its template a system with --os-distro instead")
+    document: dict[str, Any] = {"name": name or _name(distro, version), "distro": distro, "title": distro}
+    pattern, captured = generalise(labels.volume, version)
+    if labels.volume.strip():
+        match = {"volume": pattern, **match}
     if not captured:
         document["version"] = version
+    if literal := _literal(labels):
+        document["when"] = [literal]
+    document |= {"match": [match], "examples": [[labels.volume, f"{distro} {version}"]]}
     parse_rule(document, repr(document["name"]))
     return document
 
 
 def generalise(label: str, version: str) -> tuple[str, bool]:
-    """A pattern for `label` with the version captured where it stands, and whether it was found there."""
-    spelled = r"[._-]".join(re.escape(number) for number in version.split("."))
-    found = re.search(rf"(?<!\d){spelled}(?:[._-]\d+)*(?!\d)", label) if version else None
+    """A pattern for `label` with the version captured where it stands, and whether it was found there.
+
+    As many numbers are captured as were given: of "4.2.7", taught as 4.2, the 7 is a variable part. Where the version
+    is not in the label, its numbers may be what tells one release from another: only dates are variable then.
+    """
+    numbers = version.split(".")
+    if not all(number.isdigit() for number in numbers):
+        return _generalised(label, False), False
+    found = re.search(rf"(?<![\d.]){'[._-]'.join(numbers)}(?!\d)", label)
     if found is None:
-        return _variables(label), False
-    return f"{_variables(label[: found.start()])}<version>{_variables(label[found.end() :])}", True
+        return _generalised(label, False), False
+    captured = r"(?P<version>" + r"[._-]".join([r"\d+"] * len(numbers)) + r")(?:[._-]\d+)*"
+    rest = re.sub(r"^(?:[._-]\d+)+", "", label[found.end() :])
+    return f"{_generalised(label[: found.start()], True)}{captured}{_generalised(rest, True)}", True
 
 
-def _variables(text: str) -> str:
-    """`text` as a pattern in which numbers may be others."""
+def _generalised(text: str, numbers: bool) -> str:
+    """`text` as a pattern in which the architecture and dates, or all numbers, may be others."""
     parts = []
     at = 0
-    for number in _VARIABLE.finditer(text):
-        parts += [re.escape(text[at : number.start()]), r"[\d._-]+"]
-        at = number.end()
-    return "".join([*parts, re.escape(text[at:])])
+    for variable in _VARIABLE.finditer(text):
+        if numbers or variable["arch"] or variable["date"]:
+            parts += [_escaped(text[at : variable.start()]), "<arch>" if variable["arch"] else r"\d+(?:[._-]\d+)*"]
+            at = variable.end()
+    return "".join([*parts, _escaped(text[at:])])
+
+
+def _escaped(text: str) -> str:
+    # "<" would begin one of our parts.
+    return re.escape(text).replace("<", r"\x3c")
+
+
+def _own(text: str) -> str:
+    """A label unless it only says which program wrote the image."""
+    return "" if _TOOL.search(text) else text.strip()
+
+
+def _literal(labels: Labels) -> str:
+    """The longest word of the labels in lower case, for the rule to be cheap; a label of numbers alone as it is."""
+    words = [word for word in re.split(r"[\W\d_]+", labels.joined.replace("\n", " ")) if not _TOOL.search(word)]
+    own = max(re.split(r"[\W\d_]+", labels.volume.lower()), key=len)
+    return own or max(words, key=len, default="")
+
+
+def _name(distro: str, version: str) -> str:
+    return re.sub(r"[^\w.-]+", "-", f"{distro}-{version}".lower())
