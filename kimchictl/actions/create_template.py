@@ -30,7 +30,7 @@ from kimchictl.catalog.templates import (
 )
 from kimchictl.errors import Damaged, Exists, Failed, Invalid, NotFound
 from kimchictl.media.records import Identity, Image
-from kimchictl.media.settings import settings_for
+from kimchictl.media.settings import Settings, settings_for
 
 if TYPE_CHECKING:
     from kimchictl.store import FileStore, Session
@@ -84,9 +84,27 @@ def draft_from_image(image: Image, name: str | None, changes: Changes, by: str, 
     settings = settings_for(_said(identity_of(image), changes), image.boot)
     title = name if name is not None else _suggested(image, changes)
     template = from_image(image, settings, title, cdrom or cdrom_of(image), changes, made(by, image))
-    low = template.memory is not None and template.memory < settings.min_memory
-    note = f"memory {template.memory} MiB is below what {template.os_distro} {template.os_version} asks for: "
-    return Draft(template, name is not None, (f"{note}{settings.min_memory} MiB",) if low else ())
+    notes = (memory_note(template, settings), _firmware_note(template, image))
+    return Draft(template, name is not None, tuple(note for note in notes if note))
+
+
+def memory_note(template: Template, settings: Settings) -> str | None:
+    """That the template has less memory than its system asks for."""
+    if template.memory is None or template.memory >= settings.min_memory:
+        return None
+    system = f"{template.os_distro} {template.os_version}"
+    return f"memory {template.memory} MiB is below what {system} asks for: {settings.min_memory} MiB"
+
+
+def system_settings(template: Template) -> Settings:
+    """What the system that a template names recommends."""
+    return settings_for(Identity(template.os_distro, template.os_version, template.os_arch))
+
+
+def _firmware_note(template: Template, image: Image) -> str | None:
+    if not image.boot or template.firmware in (None, *image.boot):
+        return None
+    return f"image {image.location} boots by {' and '.join(image.boot)}, and firmware is {template.firmware}"
 
 
 def cdrom_of(image: Image, source: str = "") -> str:

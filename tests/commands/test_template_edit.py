@@ -2,6 +2,8 @@
 
 import json
 import os
+import pty
+import select
 import stat
 import subprocess
 import sys
@@ -209,3 +211,44 @@ def test_a_lock_held_by_another_process_is_waited_for_and_then_told(kimchi, test
         assert pid in done.err
         kimchi("template", "list", status=0)
         holder.stdin.close()
+
+
+def test_memory_below_what_the_system_asks_for_is_said(kimchi, test):
+    kimchi("template", "edit", "test", "--os-distro", "windows", "--os-version", "11", "-q", status=0)
+    done = kimchi("template", "edit", "test", "--memory", "1G", status=0)
+    assert "memory 1024 MiB is below what windows 11 asks for" in done.err
+
+
+def on_terminal(arguments, seconds=30):
+    """Runs kimchictl on a terminal of its own; (exit status, what was on the screen)."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(sys.executable, [sys.executable, "-m", "kimchictl", *arguments])  # noqa: S606
+    screen = b""
+    while select.select([terminal], [], [], seconds)[0]:
+        try:
+            piece = os.read(terminal, 4096)
+        except OSError:  # EIO: the last one who had it open is gone
+            break
+        screen += piece
+    os.close(terminal)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), screen.decode()
+
+
+def test_on_a_terminal_a_mistake_is_opened_again_with_the_error_on_top(kimchi, test, editor, tmp_path):
+    editor(
+        f"seen = open({str(tmp_path / 'seen')!r}, 'a'); seen.write(text)\n"
+        "text = text.replace('2048', '1') if not text.startswith('#') else text.replace(': 1,', ': 3072,')"
+    )
+    status, screen = on_terminal(["template", "edit", "test"])
+    assert status == 0, screen
+    assert "# template 'test': memory 1 is below the minimum of 512 MiB" in (tmp_path / "seen").read_text()
+    assert test()["memory"] == 3072
+
+
+def test_on_a_terminal_leaving_the_mistake_gives_up(kimchi, test, editor):
+    before = test()
+    editor("text = text.replace('2048', '1') if not text.startswith('#') else text")
+    status, screen = on_terminal(["template", "edit", "test"])
+    assert status == 4 and "memory 1 is below" in screen
+    assert test() == before

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from kimchictl.actions.create_template import retarget
+from kimchictl.actions.create_template import memory_note, retarget, system_settings
 from kimchictl.actions.edit_documents import Edited, edit_by_options, edit_in_editor, new_name
 from kimchictl.actions.host_names import check_memory, check_names
 from kimchictl.app import App
@@ -63,4 +63,6 @@ def _report(app: App, name: str, edited: Edited | None, dry_run: bool) -> None:
     else:
         say_differences(app, f"template {name!r}", edited.differences, dry_run)
     if edited is not None:
+        if note := memory_note(edited.template, system_settings(edited.template)):
+            app.note(note)
         emit_kept(app, [edited.template], False)
