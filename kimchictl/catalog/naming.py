@@ -60,10 +60,10 @@ def _release(identity: Identity) -> str:
 
 
 def _stem(location: str) -> str:
-    """The file's name without .iso or .img, of a path, a volume or a URL."""
+    """The file's name without its ending where that says what it is; of a path, a volume or a URL."""
     last = re.split(r"[?#]", location)[0] if "://" in location else location
     stem, suffix = os.path.splitext(last.rstrip("/").rsplit("/", 1)[-1])
-    return stem if suffix.lower() in (".iso", ".img") else stem + suffix
+    return stem if suffix.lower() in (".iso", ".img", ".qcow2", ".raw") else stem + suffix
 
 
 def slug(text: str, limit: int = 60) -> str:
