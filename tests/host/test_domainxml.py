@@ -1,0 +1,20 @@
+"""The golden domain XML of this architecture, taken by qemu's own driver as well."""
+
+import re
+from pathlib import Path
+
+import libvirt
+import pytest
+
+GOLDEN = Path(__file__).parents[1] / "virt/golden"
+RUNNABLE = [
+    path.stem for path in sorted(GOLDEN.glob("*.xml")) if re.search('type="qemu">(?s:.*)arch="x86_64"', path.read_text())
+]
+
+
+@pytest.mark.parametrize("name", RUNNABLE)
+def test_qemu_s_driver_takes_the_xml(name, host):
+    connection = libvirt.open(host.uri)
+    domain = connection.defineXMLFlags((GOLDEN / f"{name}.xml").read_text(), libvirt.VIR_DOMAIN_DEFINE_VALIDATE)
+    assert domain.name() == "web"
+    connection.close()

@@ -1,0 +1,134 @@
+"""Storage pools and volumes on a real libvirtd: refreshed when they are listed, and never harmed by it."""
+
+import os
+import shutil
+
+import libvirt
+import pytest
+
+from lab.images import make_image
+
+
+@pytest.fixture
+def pool(host, kimchi, tmp_path):
+    """The directory of an active pool `p`."""
+    kimchi("pool", "create", "p", "--path", tmp_path / "p", "--start", status=0)
+    return tmp_path / "p"
+
+
+def listed(kimchi, *argv):
+    return kimchi(*argv, "-o", "json", status=0).json
+
+
+def test_a_new_pool_is_inactive_with_its_directory_made(host, kimchi, tmp_path):
+    kimchi("pool", "create", "p", "--type", "dir", "--path", tmp_path / "a/p", status=0)
+    (made,) = listed(kimchi, "pool", "list")
+    assert (made["state"], made["autostart"], made["persistent"], made["volumes"]) == ("inactive", True, True, 0)
+    assert (tmp_path / "a/p").is_dir()
+    kimchi("pool", "create", "p", "--path", tmp_path, status=4)
+
+
+def test_a_pool_that_cannot_be_made_is_not_left_behind(host, kimchi, tmp_path):
+    (tmp_path / "file").write_text("")
+    assert kimchi("pool", "create", "p", "--path", tmp_path / "file/p", "--start").status in (1, 4)
+    assert listed(kimchi, "pool", "list") == []
+
+
+def test_what_was_copied_into_a_pool_is_listed_at_once(pool, kimchi):
+    make_image(pool / "disk.img", "Debian 12.5.0 amd64 n")
+    (pool / "notes.iso").write_text("no image")
+    assert listed(kimchi, "pool", "list")[0]["volumes"] == 2
+    volumes = {volume["name"]: volume for volume in listed(kimchi, "volume", "list", "p")}
+    assert (volumes["disk.img"]["format"], volumes["disk.img"]["os_distro"]) == ("iso", "debian")
+    assert (volumes["disk.img"]["os_version"], volumes["disk.img"]["bootable"]) == ("12.5.0", True)
+    assert (volumes["notes.iso"]["format"], volumes["notes.iso"]["os_distro"]) == ("raw", None)
+
+
+def test_a_scan_finds_images_by_content_and_names_those_that_are_damaged(pool, kimchi):
+    make_image(pool / "good.iso", "Fedora 17 x86_64")
+    make_image(pool / "disk.img", "FOO 1")
+    (pool / "bad.iso").write_bytes(make_image(pool / "t.iso", "Debian 12.5.0 amd64 n").read_bytes()[:40000])
+    (pool / "t.iso").unlink()
+    (pool / "notes.iso").write_text("no image")
+    scan = kimchi("iso", "scan", "-o", "json", status=0)
+    hits = {image["volume"]: image for image in scan.json}
+    assert {"good.iso", "disk.img"} <= set(hits) and "notes.iso" not in hits
+    assert (hits["good.iso"]["pool"], hits["good.iso"]["source"]) == ("p", "pool")
+    assert (hits["good.iso"]["location"], hits["good.iso"]["os_version"]) == (str(pool / "good.iso"), "17")
+    assert "bad.iso" in scan.err
+
+
+def test_a_dead_pool_is_marked_and_stays_active(pool, kimchi, host):
+    (pool / "v").write_bytes(bytes(4096))
+    listed(kimchi, "pool", "list")
+    shutil.move(pool, f"{pool}.away")
+    (dead,) = listed(kimchi, "pool", "list")
+    assert (dead["active"], dead["stale"], dead["volumes"]) == (True, True, 1)
+    assert "No such file" in dead["error"]
+    assert [volume["name"] for volume in listed(kimchi, "volume", "list", "p")] == ["v"]
+    shutil.move(f"{pool}.away", pool)
+    (back,) = listed(kimchi, "pool", "list")
+    assert (back["active"], back["stale"], back["error"]) == (True, False, None)
+
+
+def test_a_dead_pool_costs_the_others_nothing(pool, kimchi, tmp_path):
+    kimchi("pool", "create", "q", "--path", tmp_path / "q", "--start", status=0)
+    make_image(tmp_path / "q/good.iso", "Fedora 17 x86_64")
+    shutil.rmtree(pool)
+    scan = kimchi("iso", "scan", "-o", "json", status=0)
+    assert [image["volume"] for image in scan.json] == ["good.iso"]
+    assert "'p'" in scan.err
+    assert [each["stale"] for each in listed(kimchi, "pool", "list")] == [True, False]
+
+
+def test_on_a_read_only_connection_nothing_is_refreshed(pool, host):
+    from kimchictl.virt.connection import open_host
+    from kimchictl.virt.pools import list_pools
+
+    (pool / "new").write_text("x")
+    with open_host(host.uri, readonly=True) as opened:
+        (seen,) = list_pools(opened)
+    assert (seen.stale, seen.volumes, seen.error) == (True, 0, "the connection is read-only")
+
+
+def test_a_pool_that_writes_a_volume_is_busy_and_not_broken(pool, host, kimchi):
+    class Busy:
+        def refresh(self, _flags):
+            error = libvirt.libvirtError("")
+            error.err = (libvirt.VIR_ERR_INTERNAL_ERROR, 0, "pool 'p' has asynchronous jobs running.", *[None] * 6)
+            raise error
+
+    from kimchictl.virt.connection import open_host
+    from kimchictl.virt.poolrefresh import refresh
+
+    with open_host(host.uri) as opened:
+        assert refresh(opened, Busy(), "p", "dir", str(pool), 5).error == "busy: a volume is being written"
+
+
+def test_unusual_files_cost_no_more_than_themselves(pool, kimchi):
+    for name in (b"good", b"line\nbreak", b"a b", b"caf\xe9"):
+        (pool / os.fsdecode(name)).write_bytes(b"x")
+    os.mkfifo(pool / "fifo")
+    (pool / "sub").mkdir()
+    found = kimchi("volume", "list", "p", "-o", "json", status=0)
+    assert {"good", "line\nbreak", "a b", "sub"} <= {volume["name"] for volume in found.json}
+    assert "not UTF-8" in found.err
+    assert kimchi("volume", "list", "p", status=0).out.count("\n") == 1 + len(found.json)
+
+
+def test_a_volume_is_made_and_deleted(pool, kimchi):
+    kimchi("volume", "create", "p", "v.qcow2", "--size", "10G", status=0)
+    shown = listed(kimchi, "volume", "show", "p", "v.qcow2")
+    assert (shown["capacity"], shown["format"], shown["used_by"]) == (10 << 30, "qcow2", [])
+    kimchi("volume", "create", "p", "v.img", "--size", "1G", "--format", "raw", status=0)
+    assert os.stat(pool / "v.img").st_blocks == 0
+    kimchi("volume", "delete", "p", "v.qcow2", status=2)
+    kimchi("volume", "delete", "p", "v.qcow2", "v.img", "--yes", status=0)
+    assert os.listdir(pool) == []
+
+
+def test_a_scan_leaves_no_pool_behind(host, kimchi, tmp_path):
+    make_image(tmp_path / "a.iso", "Debian 12.5.0 amd64 n")
+    kimchi("iso", "scan", "--deep", tmp_path, status=0)
+    kimchi("template", "create", "--cdrom", tmp_path / "a.iso", status=0)
+    assert listed(kimchi, "pool", "list") == []
