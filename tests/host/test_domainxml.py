@@ -7,14 +7,12 @@ import libvirt
 import pytest
 
 GOLDEN = Path(__file__).parents[1] / "virt/golden"
-RUNNABLE = [
-    path.stem for path in sorted(GOLDEN.glob("*.xml")) if re.search('type="qemu">(?s:.*)arch="x86_64"', path.read_text())
-]
+RUNNABLE = [path for path in GOLDEN.iterdir() if re.search('type="qemu">(?s:.*)arch="x86_64"', path.read_text())]
 
 
-@pytest.mark.parametrize("name", RUNNABLE)
-def test_qemu_s_driver_takes_the_xml(name, host):
+@pytest.mark.parametrize("path", sorted(RUNNABLE), ids=lambda path: path.stem)
+def test_qemu_s_driver_takes_the_xml(path, host):
     connection = libvirt.open(host.uri)
-    domain = connection.defineXMLFlags((GOLDEN / f"{name}.xml").read_text(), libvirt.VIR_DOMAIN_DEFINE_VALIDATE)
+    domain = connection.defineXMLFlags(path.read_text(), libvirt.VIR_DOMAIN_DEFINE_VALIDATE)
     assert domain.name() == "web"
     connection.close()
