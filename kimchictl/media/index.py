@@ -12,13 +12,15 @@ names the same file.
 """
 
 import contextlib
+import gc
 import grp
 import json
 import os
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import MISSING, dataclass, field, fields, replace
-from types import UnionType
+from itertools import chain
+from types import NoneType, UnionType
 from typing import Any
 
 from kimchictl import files
@@ -246,9 +248,22 @@ def read_document(path: str) -> Document:
     except OSError as error:
         raise files.failed("read the scan index", path, error) from error
     try:
-        return _parse(json.loads(content))
+        with _uncollected():
+            return _parse(json.loads(content))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise Damaged(f"the scan index {path} is damaged") from error
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """No garbage collection: over a hundred thousand new lists, none of them garbage, it takes as long as all else."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def to_bytes(document: Document) -> bytes:
@@ -287,34 +302,60 @@ def _parse(value: Any) -> Document:
     for name, place in value["places"].items():
         document.places[name] = _parse_place(place, rows)
     for location, size, volume_id in value["declined"]:
-        _require(location, str), _require(size, int, None), _require(volume_id, str, None)
-        document.declined.add((location, size, volume_id))
+        known = (_require(location, str), _require(size, int, None), _require(volume_id, str, None))
+        document.declined.add(known)
     return document
 
 
 def _parse_place(value: dict[str, Any], rows: "_Rows") -> Place:
     since = value["since"]
-    place = Place(
+    if since is not None:
+        changed = [row for row in since.values() if row is not None]
+        now = iter(rows.checked(changed))
+        since = {path: None if row is None else next(now) for path, row in since.items()}
+    return Place(
         host=_require(value["host"], str, None),
         key=_require(value["key"], str),
         naming=_require(value["naming"], str),
         mounts=[_texts(row) for row in value["mounts"]],
         stamps=_require(value["stamps"], str, None),
         automatic=_require(value["automatic"], bool),
-        since=None if since is None else {path: row and rows.checked(row) for path, row in since.items()},
+        since=since,
         problems={path: _require(why, str) for path, why in value["problems"].items()},
+        entries=_parse_entries(value["entries"], rows),
     )
-    for path, status, row, problem, also, mount, pending in value["entries"]:
-        if [type(part) for part in status] != _STATUS or type(path) is not str or type(pending) is not bool:
-            raise ValueError("a damaged entry")
-        _require(problem, str, None)
-        mount = mount and _texts(mount)
-        row = row and rows.checked(row)
-        place.entries[path] = Entry(path, tuple(status), row, problem, tuple(_texts(also)), mount, pending)
-    return place
 
 
-_STATUS = [int] * 5
+def _parse_entries(values: list[Any], rows: "_Rows") -> dict[str, Entry]:
+    """Checked column by column: there may be ten thousand entries, and a listing waits for them."""
+    _all(values, list)
+    if not values:
+        return {}
+    paths, statuses, images, problems, also, mounts, pending = zip(*values, strict=True)
+    for column, kinds in (
+        (paths, (str,)),
+        (statuses, (list,)),
+        (chain.from_iterable(statuses), (int,)),
+        (problems, (str, NoneType)),
+        (also, (list,)),
+        (chain.from_iterable(also), (str,)),
+        (mounts, (list, NoneType)),
+        (chain.from_iterable(filter(None, mounts)), (str,)),
+        (pending, (bool,)),
+    ):
+        _all(column, *kinds)
+    if set(map(len, statuses)) != {5}:
+        raise ValueError("a damaged status")
+    now = iter(rows.checked([row for row in images if row is not None]))
+    found = [None if row is None else next(now) for row in images]
+    columns = zip(paths, map(tuple, statuses), found, problems, map(tuple, also), mounts, pending, strict=True)
+    return {entry[0]: Entry(*entry) for entry in columns}
+
+
+def _all(column: Iterable[Any], *kinds: type) -> None:
+    """Raises ValueError if one of `column` is of none of the `kinds`."""
+    if not set(map(type, column)) <= set(kinds):
+        raise ValueError(f"something is neither of {kinds}")
 
 
 def _require(value: Any, kind: type, other: type | None = type) -> Any:
@@ -325,8 +366,9 @@ def _require(value: Any, kind: type, other: type | None = type) -> Any:
 
 
 def _texts(value: Any) -> list[str]:
-    if type(value) is not list or not all(type(text) is str for text in value):
+    if type(value) is not list:
         raise ValueError("a list of texts is something else")
+    _all(value, str)
     return value
 
 
@@ -336,21 +378,24 @@ class _Rows:
     def __init__(self, names: list[str]) -> None:
         self._same = tuple(_texts(names)) == FIELDS
         self._names = names
-        self._good: set[tuple[type, ...]] = set()  # the sequences of types seen and found right: there are few
 
-    def checked(self, row: Row) -> Row:
+    def checked(self, rows: list[Row]) -> list[Row]:
+        """`rows`, each value of a type that its field may have. Raises ValueError."""
+        _all(rows, list)
         if not self._same:
-            values = dict(zip(self._names, row, strict=True))
-            row = [values.get(name, default) for name, default in _DEFAULTS.items()]
-        kinds = tuple(map(type, row))
-        if kinds not in self._good:
-            if len(kinds) != len(FIELDS) or any(kind not in right for kind, right in zip(kinds, _KINDS, strict=True)):
-                raise ValueError("a damaged record")
-            self._good.add(kinds)
+            rows = [self._arranged(row) for row in rows]
+        if not rows:
+            return rows
+        columns = list(zip(*rows, strict=True))
+        for column, kinds in zip(columns, _KINDS, strict=True):
+            _all(column, *kinds)
         for place in AS_LISTS:
-            if row[place]:
-                _texts(row[place])
-        return row
+            _all(chain.from_iterable(columns[place]), str)
+        return rows
+
+    def _arranged(self, row: Row) -> Row:
+        values = dict(zip(self._names, row, strict=True))
+        return [values.get(name, default) for name, default in _DEFAULTS.items()]
 
 
 def _kinds(annotation: Any) -> frozenset[type]:
