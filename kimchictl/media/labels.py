@@ -7,6 +7,8 @@ from itertools import count
 from kimchictl.media.arches import ARCH_PATTERN, arch_of
 from kimchictl.media.records import Media
 
+MAX_VOLUME_ID = 64
+
 LABELS = ("volume", "system", "set", "publisher", "preparer", "application", "inside")
 
 # What may follow a system's name and version on its label: "Ubuntu 22.04 backup" is nobody's installer.
@@ -23,7 +25,7 @@ PARTS = {
     "arch": f"(?P<arch>{ARCH_PATTERN})",
     "version": r"(?P<version>\d+(?:[._-]\d+)*)",
     "v": r"v?(?P<version>\d+(?:\.\d+)*)",
-    "tail": rf"(?:[-_. ~](?:(?P<arch>{ARCH_PATTERN})|{_WORDS}|v?\d[0-9a-z.]*))*",
+    "tail": rf"(?:[-_. ~](?:(?P<arch>{ARCH_PATTERN})|{_WORDS}|v?\d[0-9a-z]*))*",
 }
 _PART = re.compile(r"(?<!\?P)<(\w+)>")
 _GROUP = re.compile(r"\(\?P<(\w+)>")
@@ -45,7 +47,14 @@ class Labels:
     @classmethod
     def of(cls, media: Media, inside: str = "") -> "Labels":
         """The labels of `media`; with what a file `inside` it says, only rules about that match."""
-        ids = (media.volume_id, media.system_id, media.volume_set_id, media.publisher_id, media.preparer_id)
+        # A pattern's cost grows with the label, and a UDF volume's may have 126 characters where ISO 9660 has 32.
+        ids = (
+            media.volume_id[:MAX_VOLUME_ID],
+            media.system_id,
+            media.volume_set_id,
+            media.publisher_id,
+            media.preparer_id,
+        )
         ids += (media.application_id, inside)
         return cls(*ids, joined=inside.lower() if inside else "\n".join(ids).lower())
 

@@ -71,7 +71,10 @@ class Namer:
         taught = list(all_hits(self.taught, labels))
         if _OWN_FILES.search(media.volume_id):
             return _Found(taught, [], [], self.database.date, own_files=True)
-        return _Found(taught, self.database.matches(media), list(all_hits(self.rules, labels)), self.database.date)
+        entries = self.database.matches(media)
+        if arch := labels.arch():
+            entries = [replace(entry, arch=arch) for entry in entries]
+        return _Found(taught, entries, list(all_hits(self.rules, labels)), self.database.date)
 
     def _inside(self, seen: Hit, chosen: Candidate | None) -> Candidate:
         """What a file of the medium says, with what only the label gave."""
@@ -130,7 +133,8 @@ class _Found:
             return False
         if chosen is None or chosen.version == "unknown":
             return True
-        if self.hits and (self.hits[0].shared or (chosen.source == "rule" and self.hits[0].coarse)):
+        best = self.hits[0] if self.hits else None
+        if best is not None and (best.shared or (chosen.source == "rule" and best.coarse and "." not in best.version)):
             return True
         return len([entry for entry in self.entries if entry.rank == self.entries[0].rank]) > 1
 
@@ -197,12 +201,10 @@ def _identity(chosen: Candidate | None, labelled: str | None, booted: str | None
     """The record; the architecture is the label's, else the boot files' or at last the boot record's."""
     if chosen is None:
         return Identity(os_arch=labelled or booted)
-    # A rule has looked at the labels already; a database entry may be one for any machine, or for several.
-    arch = chosen.arch or (labelled if chosen.source == "osinfo" else None) or booted
     return Identity(
         os_distro=chosen.distro,
         os_version=chosen.version,
-        os_arch=arch,
+        os_arch=chosen.arch or booted,
         os_variant=chosen.variant,
         os_name=chosen.title,
         edition=chosen.edition,

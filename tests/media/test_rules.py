@@ -1,6 +1,7 @@
 """Every rule names the labels that it was written for."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -53,3 +54,16 @@ WRONG = [[{"volume": "("}], [{"label": "x"}], {"volume": "x"}, [{"volume": "<not
 def test_a_rule_that_cannot_be_is_refused_with_its_name(match):
     with pytest.raises(Invalid, match="mine"):
         rules.parse_rule({"name": "mine", "distro": "foo", "match": match}, "mine")
+
+
+def test_no_choice_is_offered_twice_in_a_pattern():
+    # Case makes no difference: "dvd|DVD" in a repetition doubles the work with each word of a label.
+    patterns = [text for rule in RULES for option in rule["match"] for text in option.values()]
+    choices = [group.lower().split("|") for text in patterns for group in re.findall(r"\(\?:([^()]*)\)", text)]
+    assert [group for group in choices if len(set(group)) < len(group)] == []
+
+
+def test_a_label_longer_than_any_disc_has_is_not_searched_to_its_end():
+    label = "Fedora-40" + "-dvd" * 30 + "!"
+    assert rules.Labels.of(Media(size=0, volume_id=label)).volume == label[:64]
+    assert first_hit(label) is None
