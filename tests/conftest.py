@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
+from types import FrameType
 
 import pytest
 
@@ -26,6 +28,25 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.stash[_left_out] = f"{len(wanting)} tests that need a libvirt host were left out: {reason}"
 
 
+TOO_LONG = 120  # seconds; the slowest test takes a few
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_protocol() -> Iterator[None]:
+    """A test that hangs fails, and the others go on."""
+
+    def give_up(number: int, frame: FrameType | None) -> None:
+        raise TimeoutError(f"the test took more than {TOO_LONG} s")
+
+    previous = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(TOO_LONG)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, previous)
+
+
 _left_out = pytest.StashKey[str]()
 
 
@@ -41,7 +62,11 @@ def places(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
         monkeypatch.delenv(name)
     for name in ("NO_COLOR", "FORCE_COLOR", "TERM", "COLUMNS", "LINES", "VISUAL", "EDITOR"):
         monkeypatch.delenv(name, raising=False)
-    for tree in ("SYSTEM", "LOCAL", "USER"):  # what is installed here must not decide; a test of osinfo-db names its own
+    for tree in (
+        "SYSTEM",
+        "LOCAL",
+        "USER",
+    ):  # what is installed here must not decide; a test of osinfo-db names its own
         monkeypatch.setenv(f"OSINFO_{tree}_DIR", "/nonexistent")
     own = tmp_path_factory.mktemp("places")
     for what in ("CONFIG", "STATE", "CACHE"):

@@ -113,8 +113,7 @@ def test_a_collector_goes_on_when_libvirtd_was_away(tmp_path: Path) -> None:
         try:
             assert collector.stderr
             collector.stderr.readline()
-            pid = own.run(["cat", "/run/libvirt/libvirtd.pid"], capture_output=True, text=True).stdout
-            own.run(["kill", "-9", pid])
+            own.run(["sh", "-c", "kill -9 $(cat /run/libvirt/libvirtd.pid)"], check=True)
             assert "trying again" in collector.stderr.readline()
             started = time.time()
             own.run(["rm", "-f", "/run/libvirt/libvirt-sock", "/run/libvirt/libvirtd.pid"])
