@@ -152,14 +152,21 @@ class TreeSurvey(Survey):
                 if os.path.lexists(path):
                     entries[path] = entry
                 continue
-            mount, now = entry.mount or self._mount_then(path), self.mounts.covering(os.fsencode(path)).row()
-            if mount != now or path.startswith(unread):
+            mount = entry.mount or self._mount_then(path)
+            now = self.mounts.covering(os.fsencode(path)).row()
+            if _inside(mount, path) != _inside(now, path) or path.startswith(unread):
                 entries[path] = mark_absent(entry, mount)
 
     def _mount_then(self, path: str) -> list[str]:
         """The mount that `path` lay on at the last scan."""
         over = [row for row in self.old.mounts if path.startswith(row[0].rstrip("/") + "/")]
         return max(over, key=lambda row: len(row[0]), default=self.place.mounts[0])
+
+
+def _inside(mount: list[str], path: str) -> tuple[str, ...]:
+    """What `path` is inside its file system. A service that sees /home as a mount of its own means the same /home."""
+    point, kind, source, root, fsid = mount
+    return kind, source, fsid, os.path.normpath(f"{root}/{path[len(point.rstrip('/')) :]}")
 
 
 class PoolSurvey(Survey):

@@ -317,13 +317,20 @@ def _parse_place(value: dict[str, Any], rows: "_Rows") -> Place:
         host=_require(value["host"], str, None),
         key=_require(value["key"], str),
         naming=_require(value["naming"], str),
-        mounts=[_texts(row) for row in value["mounts"]],
+        mounts=[_mount(row) for row in value["mounts"]],
         stamps=_require(value["stamps"], str, None),
         automatic=_require(value["automatic"], bool),
         since=since,
         problems={path: _require(why, str) for path, why in value["problems"].items()},
         entries=_parse_entries(value["entries"], rows),
     )
+
+
+def _mount(value: list[str]) -> list[str]:
+    """A mount as Mount.row gives it."""
+    if len(_texts(value)) != 5:
+        raise ValueError("a damaged mount")
+    return value
 
 
 def _parse_entries(values: list[Any], rows: "_Rows") -> dict[str, Entry]:
@@ -339,13 +346,14 @@ def _parse_entries(values: list[Any], rows: "_Rows") -> dict[str, Entry]:
         (problems, (str, NoneType)),
         (also, (list,)),
         (chain.from_iterable(also), (str,)),
-        (mounts, (list, NoneType)),
-        (chain.from_iterable(filter(None, mounts)), (str,)),
         (pending, (bool,)),
     ):
         _all(column, *kinds)
     if set(map(len, statuses)) != {5}:
         raise ValueError("a damaged status")
+    for mount in mounts:
+        if mount is not None:
+            _mount(mount)
     now = iter(rows.checked([row for row in images if row is not None]))
     found = [None if row is None else next(now) for row in images]
     columns = zip(paths, map(tuple, statuses), found, problems, map(tuple, also), mounts, pending, strict=True)

@@ -127,3 +127,15 @@ def test_proc_is_never_entered(tree: Path, scan: Scan) -> None:
         return deep_scan([str(tree)], ScanOptions(cross_filesystems=True), Index([str(tree.parent / "other")])).counters
 
     assert in_namespace(steps).directories == 2
+
+
+def test_a_service_that_sees_the_tree_as_a_mount_of_its_own_sees_what_is_gone(tree: Path, scan: Scan) -> None:
+    def steps() -> list[list[str]]:
+        make_image(tree / "sub/gone.iso", "gone")
+        scan(cross_filesystems=False)
+        (tree / "sub/gone.iso").unlink()
+        mount("--bind", tree / "sub", tree / "sub")
+        mount("-o", "remount,bind,ro", tree / "sub")
+        return [scan(cross_filesystems=False)]
+
+    assert in_namespace(steps) == [["plain.iso"]]
