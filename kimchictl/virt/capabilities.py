@@ -32,11 +32,15 @@ class Guest:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """`qemu_user` is (uid, gid) where libvirt's DAC driver says so, None where guests run as the daemon does."""
+    """`qemu_user` is (uid, gid) where libvirt's DAC driver says so, None where guests run as the daemon does.
+
+    `dac`: there is such a driver, which changes the owner of images; a user's own session has none.
+    """
 
     arch: str
     guests: tuple[Guest, ...]
     qemu_user: tuple[int, int] | None = None
+    dac: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,7 @@ class Machine:
     """Where one guest is to run. None and empty: not known, to be taken as usual.
 
     `features` holds what the domain capabilities offer: "uefi", "secure-boot", "tpm", "video:virtio", "graphics:spice",
-    "cpu:maximum"...
+    "cpu:maximum"... `dac`: images that guests only read must be kept from being given to another owner.
     """
 
     arch: str = "x86_64"
@@ -52,6 +56,7 @@ class Machine:
     machine: str | None = None
     emulator: str | None = None
     features: frozenset[str] | None = None
+    dac: bool = True
 
     def offers(self, feature: str) -> bool:
         """Whether it has `feature`, as far as that is known."""
@@ -105,7 +110,8 @@ def parse_capabilities(document: str) -> Capabilities:
     """virConnectGetCapabilities' document as a record."""
     root = xml.parse(document, "the host's capabilities")
     guests = [_guest(guest) for guest in root.findall("guest") if xml.text(guest, "os_type") == "hvm"]
-    return Capabilities(xml.text(root, "host/cpu/arch") or "x86_64", tuple(guests), _qemu_user(root))
+    dac = any(xml.text(model, "model") == "dac" for model in root.findall("host/secmodel"))
+    return Capabilities(xml.text(root, "host/cpu/arch") or "x86_64", tuple(guests), _qemu_user(root), dac)
 
 
 def _guest(element: xml.Element) -> Guest:
@@ -149,7 +155,7 @@ def choose_machine(
         )
     if machine and guest.machines and machine not in guest.machines:
         raise Invalid(f"machine type {machine!r} is not offered by the host for {guest.arch}")
-    return Machine(guest.arch, chosen, machine, guest.emulator)
+    return Machine(guest.arch, chosen, machine, guest.emulator, dac=capabilities.dac)
 
 
 def _guest_for(capabilities: Capabilities, arch: str | None) -> Guest:

@@ -24,9 +24,9 @@ def add_devices(devices: xml.Element, plan: DomainPlan, hardware: Hardware) -> N
     targets = _Targets(hardware)
     buses = [disk.bus or hardware.disk_bus for disk in plan.disks]
     for disk, bus in zip(plan.disks, buses, strict=True):
-        _add_disk(devices, disk, bus, targets.disk(bus))
+        _add_disk(devices, disk, bus, targets.disk(bus), hardware)
     for inserted in plan.media:
-        _add_cdrom(devices, inserted, hardware.cdrom_bus, targets.cdrom(hardware.cdrom_bus))
+        _add_cdrom(devices, inserted, targets.cdrom(hardware.cdrom_bus), hardware)
     networks = template.networks or ()
     graphics = template.graphics or Graphics()
     _add_controllers(devices, hardware, buses + [hardware.cdrom_bus] * len(plan.media), len(networks))
@@ -79,33 +79,36 @@ def _letters(index: int) -> str:
     return name
 
 
-def _add_disk(devices: xml.Element, disk: DomainDisk, bus: str, target: str) -> None:
+def _add_disk(devices: xml.Element, disk: DomainDisk, bus: str, target: str, hardware: Hardware) -> None:
     element = xml.add(devices, "disk", type="block" if disk.block else "file", device="disk")
     xml.add(element, "driver", name="qemu", type=disk.format, discard="unmap")
     xml.add(element, "source", **{"dev" if disk.block else "file": disk.path})
     if disk.base:
         backing = xml.add(element, "backingStore", type="file")
         xml.add(backing, "format", type=disk.base_format or "raw")
-        _leave_alone(xml.add(backing, "source", file=disk.base))
+        _leave_alone(xml.add(backing, "source", file=disk.base), hardware)
     xml.add(element, "target", dev=target, bus=bus)
 
 
-def _add_cdrom(devices: xml.Element, inserted: Medium, bus: str, target: str) -> None:
+def _add_cdrom(devices: xml.Element, inserted: Medium, target: str, hardware: Hardware) -> None:
     element = xml.add(devices, "disk", type=inserted.kind, device="cdrom")
     xml.add(element, "driver", name="qemu", type="raw")
     if inserted.kind == "network":
         _add_url(element, inserted.location)
     elif inserted.kind == "volume":
         pool, _, volume = inserted.location.partition("/")
-        _leave_alone(xml.add(element, "source", pool=pool, volume=volume))
+        _leave_alone(xml.add(element, "source", pool=pool, volume=volume), hardware)
     else:
-        _leave_alone(xml.add(element, "source", **{"dev" if inserted.kind == "block" else "file": inserted.location}))
-    xml.add(element, "target", dev=target, bus=bus)
+        key = "dev" if inserted.kind == "block" else "file"
+        _leave_alone(xml.add(element, "source", **{key: inserted.location}), hardware)
+    xml.add(element, "target", dev=target, bus=hardware.cdrom_bus)
     xml.add(element, "readonly")
 
 
-def _leave_alone(source: xml.Element) -> None:
-    xml.add(source, "seclabel", model="dac", relabel="no")
+def _leave_alone(source: xml.Element, hardware: Hardware) -> None:
+    """Keep the owner of an image that is only read; without that security driver, naming it stops the start."""
+    if hardware.dac:
+        xml.add(source, "seclabel", model="dac", relabel="no")
 
 
 def _add_url(disk: xml.Element, url: str) -> None:

@@ -41,6 +41,7 @@ class Hardware:
     disk_bus: str
     nic_model: str
     video: str
+    dac: bool
 
     @property
     def is_x86(self) -> bool:
@@ -80,6 +81,7 @@ def choose_hardware(template: Template, machine: Machine) -> Hardware:
         disk_bus=template.disk_bus or ("virtio" if virtio else "ide" if family == "pc" else "sata"),
         nic_model=template.nic_model or ("virtio" if virtio else "e1000"),
         video=_video(template, family, known, machine),
+        dac=machine.dac,
     )
 
 

@@ -139,3 +139,7 @@ def test_what_a_guest_only_reads_is_never_relabelled():
     for name in ("debian-tcg", "disks", "volume"):
         media = re.findall(r"<source [^>]*(?:iso|base)[^>]*>\s*<(\w+)([^>]*)>", domain_xml(CASES[name]))
         assert media and all(tag == "seclabel" and 'relabel="no"' in rest for tag, rest in media)
+
+
+def test_without_the_dac_driver_as_in_a_user_s_session_no_label_is_named():
+    assert "seclabel" not in domain_xml(plan(DEBIAN, replace(TCG, dac=False)))
