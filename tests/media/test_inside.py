@@ -77,6 +77,16 @@ def test_a_file_is_found_by_any_of_the_names_that_a_medium_gives_it(image, kinds
     assert (found.path, found.text) == (".disk/info", "disk " + INFO.decode().strip())
 
 
+def test_a_rock_ridge_name_counts_whatever_the_plain_one_is(tmp_path):
+    iso = pycdlib.PyCdlib()
+    iso.new(vol_ident="UNNAMED", rock_ridge="1.09")
+    iso.add_fp(io.BytesIO(REPO), len(REPO), "/A.;1", rr_name="media.repo")
+    iso.write(str(tmp_path / "rr.iso"))
+    iso.close()
+    with FileSource(str(tmp_path / "rr.iso")) as source:
+        assert look_inside(source).path == "media.repo"
+
+
 @pytest.mark.parametrize(
     ("path", "content", "expected"),
     [
