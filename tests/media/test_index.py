@@ -38,7 +38,11 @@ def index(tmp_path: Path) -> Index:
 
 
 def test_what_was_written_is_read_again(tmp_path: Path) -> None:
-    wanted = document(image("/srv/a\udcff.iso", volume_id="é\x1b[1m"), since={"/srv/b": None}, mounts=[["/", "ext4", "/dev/sda1", "/", "1"]])
+    wanted = document(
+        image("/srv/a\udcff.iso", volume_id="é\x1b[1m"),
+        since={"/srv/b": None},
+        mounts=[["/", "ext4", "/dev/sda1", "/", "1"]],
+    )
     wanted.declined.add(("/srv/x.iso", None, "X"))
     (tmp_path / "images.json").write_bytes(to_bytes(wanted))
     assert read_document(str(tmp_path / "images.json")) == wanted
