@@ -62,7 +62,8 @@ def test_its_counters_are_those_of_domstats(host: PrivateHost, guest) -> None:
     with open_host(host.uri, readonly=True) as opened:
         counters = measure(opened).subjects[guest.UUIDString()]
     ((_, told),) = guest.connect().getAllDomainStats()
-    assert (counters.cpu, counters.cpus) == (told["cpu.time"], 2)
+    assert counters.cpu <= told["cpu.time"] <= counters.cpu + 10**9  # qemu itself goes on when its guest does not
+    assert counters.cpus == 2
     assert counters.disks == {"vda": (told["block.0.rd.bytes"], told["block.0.wr.bytes"])}
     assert list(counters.nics.values()) == [(told["net.0.rx.bytes"], told["net.0.tx.bytes"])]
 

@@ -44,11 +44,11 @@ from typing import Any, Self
 NEEDED = ("unshare", "nsenter", "tini", "ip", "libvirtd", "dnsmasq", "qemu-system-x86_64", "qemu-img")
 READY_WITHIN = 30.0  # seconds; a fifth of one is usual
 
-# unshare(1) cannot set the propagation of a root that is no mount point (a chroot): stop_propagation() does it.
+# unshare(1) cannot set the propagation of a root that is no mount point (a chroot): own_root() does it.
 NAMESPACES = ["--mount", "--net", "--pid", "--uts", "--propagation=unchanged", "--fork", "--kill-child"]
 
 # mount(2)
-MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
+MS_BIND, MS_MOVE, MS_REC, MS_PRIVATE = 0x1000, 0x2000, 0x4000, 0x40000
 MNT_DETACH = 2  # umount2(2)
 CLONE_NEWNET = 0x40000000  # setns(2)
 
@@ -217,7 +217,7 @@ def command_line(root: Path, argv: Sequence[str]) -> list[str]:
 
 def enter(root: Path) -> None:
     """Called in the new namespaces: makes their view of the file system, and starts libvirtd."""
-    stop_propagation()
+    own_root()
     mount("proc", "/proc", "proc")
     detach("/sys")  # covered only, its control groups would still be listed in /proc/mounts, and looked for
     mount("sysfs", "/sys", "sysfs")
@@ -225,8 +225,7 @@ def enter(root: Path) -> None:
     os.mkdir("/run/lock")  # the other end of /var/lock, where libvirt locks a console that is open
     if not os.path.exists("/dev/net/tun"):
         make_devices(root / "dev")
-    mount("devpts", "/dev/pts", "devpts", data="newinstance,ptmxmode=0666,mode=620,gid=5")
-    mount("/dev/pts/ptmx", "/dev/ptmx", flags=MS_BIND)
+    own_terminals()
     for own, shared in BOUND.items():
         os.makedirs(shared, exist_ok=True)
         mount(str(root / own), shared, flags=MS_BIND)
@@ -235,24 +234,35 @@ def enter(root: Path) -> None:
     start_libvirtd(root)
 
 
-def stop_propagation() -> None:
-    """Keeps our mounts from the machine, even where its own are shared and we are in a chroot.
+def own_root() -> None:
+    """Keeps the mounts of this new namespace from the machine; makes of a chroot a root like any other.
 
-    A chroot cannot name the mount that it lies on, so this walks out of it and back: one can leave a root
-    directory that one's working directory is not below.
+    A chroot cannot name the mount that it lies on, so this walks out of it and back: one can leave a root directory
+    that one's working directory is not below. What has no mount for its root cannot make namespaces in turn, nor does
+    any table tell which file system it is.
     """
-    root, here = os.open("/", os.O_RDONLY | os.O_DIRECTORY), os.open(".", os.O_RDONLY | os.O_DIRECTORY)
+    root, here = os.open("/", os.O_RDONLY | os.O_DIRECTORY), os.getcwd()
     os.chdir("/")
     os.chroot("/usr")
     while not os.path.samefile(".", ".."):
         os.chdir("..")
     os.chroot(".")
     mount(None, "/", flags=MS_REC | MS_PRIVATE)
-    os.fchdir(root)
-    os.chroot(".")
-    os.fchdir(here)
+    if not os.path.samefile(root, "/"):
+        os.fchdir(root)
+        tree = os.getcwd()
+        mount(tree, tree, flags=MS_BIND | MS_REC)
+        os.chdir(tree)
+        mount(".", "/", flags=MS_MOVE)
+        os.chroot(".")
     os.close(root)
-    os.close(here)
+    os.chdir(here)
+
+
+def own_terminals() -> None:
+    """New terminals: a chroot tends to have none, and a guest's console is one."""
+    mount("devpts", "/dev/pts", "devpts", data="newinstance,ptmxmode=0666,mode=620,gid=5")
+    mount("/dev/pts/ptmx", "/dev/ptmx", flags=MS_BIND)
 
 
 def make_devices(place: Path) -> None:
