@@ -31,11 +31,11 @@ first that matched counts. A template's `{name}` is a group, `{version}` the who
 """
 
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from kimchictl.media.arches import canonical_arch
@@ -184,8 +184,9 @@ def parse_rule(document: Mapping[str, Any], where: str) -> Rule:
 @cache
 def shipped_rules() -> tuple[Rule, ...]:
     """Our own rules in the order of their file, uncompiled."""
-    text = (Path(__file__).parent.parent / "data/rules.json").read_text("utf-8")
-    return tuple(Rule(rule, tuple(rule.get("when", ()))) for rule in json.loads(text)["rules"])
+    with open(os.path.join(os.path.dirname(__file__), "../data/rules.json"), "rb") as file:
+        rules = json.load(file)["rules"]
+    return tuple(Rule(rule, tuple(rule.get("when", ()))) for rule in rules)
 
 
 def all_hits(rules: Iterable[Rule], labels: Labels) -> Iterator[Hit]:

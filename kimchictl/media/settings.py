@@ -15,7 +15,6 @@ import re
 import time
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from kimchictl.config import find_places
@@ -173,7 +172,8 @@ def _is_past(day: str) -> bool:
 
 @cache
 def _table() -> dict[str, Any]:
-    table: dict[str, Any] = json.loads((Path(__file__).parent.parent / "data/settings.json").read_text("utf-8"))
+    with open(os.path.join(os.path.dirname(__file__), "../data/settings.json"), "rb") as file:
+        table: dict[str, Any] = json.load(file)
     return table
 
 
