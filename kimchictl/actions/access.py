@@ -5,6 +5,7 @@ Root asks by acting as that user, which counts access control lists in; anybody 
 
 import os
 import pwd
+import shlex
 import shutil
 import stat
 import subprocess
@@ -31,9 +32,10 @@ def why_unreadable(path: str, user: tuple[int, int]) -> KimchiError | None:
         if not _may(directory, user, stat.S_IXOTH):
             return Failed(
                 f"image {path} cannot be read by {name}, as whom guests run: {directory} does not let it pass",
-                f"setfacl -m u:{name}:x {directory}",
+                f"setfacl -m u:{name}:x {shlex.quote(directory)}",
             )
-    return Failed(f"image {path} cannot be read by {name}, as whom guests run", f"setfacl -m u:{name}:r {path}")
+    sentence = f"image {path} cannot be read by {name}, as whom guests run"
+    return Failed(sentence, f"setfacl -m u:{name}:r {shlex.quote(path)}")
 
 
 def _can_read(path: str, user: tuple[int, int]) -> bool:

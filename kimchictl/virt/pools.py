@@ -86,6 +86,11 @@ def outline(host: Host, name: str) -> tuple[str, str | None, int]:
         return root.get("type") or "", xml.text(root, "target/path"), pool.info()[3]
 
 
+def pools_at(host: Host, directory: str) -> list[str]:
+    """The names of the active pools whose directory is `directory`."""
+    return [name for name in names(host, active_only=True) if outline(host, name)[1] == directory]
+
+
 def names(host: Host, active_only: bool = False) -> list[str]:
     """The names of all pools, sorted."""
     flags = host.lib.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE if active_only else 0

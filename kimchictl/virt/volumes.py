@@ -4,13 +4,14 @@
     list_volumes  those of a pool, one call each
 """
 
+import os
 from dataclasses import dataclass
 from typing import Any
 
 from kimchictl.errors import Exists, Invalid, NotFound
 from kimchictl.virt import xml
 from kimchictl.virt.connection import Host, asking, is_code, translate
-from kimchictl.virt.pools import find_active_pool
+from kimchictl.virt.pools import find_active_pool, list_pools, pools_at
 
 # virStorageVolType, in its order.
 TYPES = ("file", "block", "dir", "network", "netdir", "ploop")
@@ -45,19 +46,28 @@ def find_volume(host: Host, pool_name: str, name: str) -> Volume:
 
 
 def _handle(host: Host, pool_name: str, name: str) -> Any:
-    pool = find_active_pool(host, pool_name)
-    try:
-        return pool.storageVolLookupByName(name)
-    except host.lib.libvirtError as error:
-        if is_code(error, "NO_STORAGE_VOL"):
-            raise NotFound(
-                f"volume {name!r} does not exist in pool {pool_name!r}", f"kimchictl volume list {pool_name}"
-            ) from None
-        raise translate(error, f"volume {name!r}") from None
+    """Looked for a second time after a refresh: it may have been copied there since the last one."""
+    for fresh in (False, True):
+        if fresh:
+            list_pools(host, (pool_name,))
+        try:
+            return find_active_pool(host, pool_name).storageVolLookupByName(name)
+        except host.lib.libvirtError as error:
+            if not is_code(error, "NO_STORAGE_VOL"):
+                raise translate(error, f"volume {name!r}") from None
+    raise NotFound(f"volume {name!r} does not exist in pool {pool_name!r}", f"kimchictl volume list {pool_name}")
 
 
 def find_by_path(host: Host, path: str) -> Volume | None:
-    """The volume at `path` in an active pool; None if there is none."""
+    """The volume at `path` in an active pool, which is refreshed if need be; None if there is none."""
+    found = _at(host, path)
+    if found is None and (pools := pools_at(host, os.path.dirname(path))):
+        list_pools(host, pools)
+        found = _at(host, path)
+    return found
+
+
+def _at(host: Host, path: str) -> Volume | None:
     try:
         handle = host.conn.storageVolLookupByPath(path)
         return read_volume(handle, handle.storagePoolLookupByVolume().name())
