@@ -18,6 +18,16 @@ A message is one sentence that names the object; the hint is the next step. Neit
 where it is known precisely and turned into an exit status in one place, `kimchictl.cli`.
 """
 
+import re
+
+# What stands before an @ in a URL: RFC 3986's user part, and passwords with a slash in them, which break that syntax.
+_USER = re.compile(r"(?<=://)(?:[^/?#\s]*:(?!\d+(?:/|$))\S*|[^/?#\s]*)@")
+
+
+def without_password(text: str) -> str:
+    """`text` fit for a message: what may be a user name and a password in a URL is left out."""
+    return _USER.sub("***@", text)
+
 
 class KimchiError(Exception):
     """The base: `str(error)` is the message, `error.hint` the next step or None."""

@@ -19,7 +19,9 @@ class Options:
     columns: tuple[str, ...] = ()
     sort: str | None = None
     filters: tuple[str, ...] = ()
+    ca_file: str | None = None
 
     def for_config(self) -> dict[str, Any]:
         """Those that are configuration keys too, by key name."""
-        return {name: getattr(self, name) for name in ("connect", "output", "color", "progress", "lock_timeout")}
+        names = ("connect", "output", "color", "progress", "lock_timeout")
+        return {**{name: getattr(self, name) for name in names}, "net.ca_file": self.ca_file}

@@ -8,13 +8,12 @@ With a host that is not this machine a plain path names a file there: it is look
 """
 
 import os
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kimchictl.config import Config
-from kimchictl.errors import Invalid, NotFound
+from kimchictl.errors import Invalid, NotFound, without_password
 from kimchictl.media.descriptors import read_media
 from kimchictl.media.evidence import Evidence
 from kimchictl.media.identify import explain
@@ -34,7 +33,7 @@ def split_source(text: str) -> tuple[str, str]:
     scheme, mark, _rest = text.partition("://")
     if mark and scheme.isalnum():
         if scheme.lower() not in SCHEMES:
-            shown = re.sub(r"(?<=://)[^/?#]*@", "***@", text)
+            shown = without_password(text)
             raise Invalid(f"{shown!r}: the scheme {scheme!r} is not one of {', '.join(SCHEMES)}")
         return "url", text
     if text.startswith("pool:"):
@@ -55,19 +54,19 @@ class Seen:
     evidence: Evidence
 
 
-def probe_source(text: str, host: Callable[[], "Host"], config: Config, ca_file: str | None = None) -> Image:
+def probe_source(text: str, host: Callable[[], "Host"], config: Config) -> Image:
     """The image that `text` names; see `look_at`."""
-    return look_at(text, host, config, ca_file).image
+    return look_at(text, host, config).image
 
 
-def look_at(text: str, host: Callable[[], "Host"], config: Config, ca_file: str | None = None) -> Seen:
+def look_at(text: str, host: Callable[[], "Host"], config: Config) -> Seen:
     """The image that `text` names, and why it is called what it is called.
 
     Raises NotFound, Invalid, Failed, Damaged, HostError.
     """
     kind, rest = split_source(text)
     if kind != "pool":
-        with opened(text, host, config, ca_file) as source:
+        with opened(text, host, config) as source:
             return _seen(source)
     volume = _find_volume(rest, host())
     with open_source(volume.path) as source:
@@ -76,11 +75,11 @@ def look_at(text: str, host: Callable[[], "Host"], config: Config, ca_file: str 
     return replace(seen, image=image)
 
 
-def opened(text: str, host: Callable[[], "Host"], config: Config, ca_file: str | None = None) -> Source:
+def opened(text: str, host: Callable[[], "Host"], config: Config) -> Source:
     """What `text` names, open; to be closed by the caller.
 
-    `host` opens the connection and is called only for a volume; a URL is asked as `config` says, and `ca_file` names
-    certificates to trust besides the system's. Raises NotFound, Invalid, Failed, HostError.
+    `host` opens the connection and is called only for a volume; a URL is asked as `config` says. Raises NotFound,
+    Invalid, Failed, HostError.
     """
     kind, rest = split_source(text)
     if kind == "path":
@@ -89,7 +88,7 @@ def opened(text: str, host: Callable[[], "Host"], config: Config, ca_file: str |
         return open_source(_find_volume(rest, host()).path)
     from kimchictl.media.remote import net_settings, open_url
 
-    return open_url(rest, net_settings(config, ca_file))
+    return open_url(rest, net_settings(config))
 
 
 def _seen(source: Source) -> Seen:

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from kimchictl.errors import without_password
+
 COMPUTED = frozenset({"problems", "origin", "index"})
 """Marks that `list` and `show` print and that no file keeps: they are dropped wherever they come in."""
 
@@ -49,6 +51,7 @@ def excerpt(value: object, limit: int = 60) -> str:
     if isinstance(value, list):
         return "(a list)"
     text = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
+    text = without_password(text)
     return text if len(text) <= limit else f"{text[:limit]}..."
 
 

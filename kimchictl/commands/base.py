@@ -201,9 +201,15 @@ def filter_option(**settings: Any) -> Callable[[Callable[..., Any]], Callable[..
 
 
 def ca_file_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    """--ca-file: an authority of one's own for https and ftps."""
+    """--ca-file: an authority of one's own for https and ftps; it goes before the configuration's."""
+
+    def keep(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+        if value:
+            ctx.find_root().obj.options.ca_file = os.path.abspath(value)
+
     text = "Certificates to trust besides the system's (net.ca_file)."
-    return click.option("--ca-file", metavar="FILE", type=click.Path(dir_okay=False), help=text)(function)
+    kind = click.Path(exists=True, dir_okay=False, readable=True)
+    return click.option("--ca-file", metavar="FILE", type=kind, expose_value=False, callback=keep, help=text)(function)
 
 
 def yes_option(function: Callable[..., Any]) -> Callable[..., Any]:

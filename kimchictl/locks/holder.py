@@ -5,8 +5,9 @@ import os
 import re
 import sys
 
+from kimchictl.errors import without_password
+
 _WRITTEN = re.compile(r"(\d{1,10}) (\S+) (.*)")
-_PASSWORD = re.compile(r"(?<=://)[^/@\s]*@")
 _KERNEL_LOCK = re.compile(r"^\d+: FLOCK +\S+ +\S+ (\d+) ([0-9a-f]+):([0-9a-f]+):(\d+) ", re.MULTILINE)
 
 
@@ -57,7 +58,7 @@ def _command_of(pid: int) -> str:
 
 def _printable(command: str) -> str:
     """At most 200 characters of `command` on one line, passwords in URLs left out."""
-    clean = _PASSWORD.sub("***@", command)[:200]
+    clean = without_password(command)[:200]
     return "".join(character if character.isprintable() else "?" for character in clean)
 
 

@@ -444,6 +444,31 @@ def test_the_command_line_reports_a_dead_url_among_good_ones(server: WebServer, 
     kimchi("iso", "probe", server.url("/b.iso"), status=1)
 
 
+def test_an_authority_of_ones_own_is_given_by_option_or_configuration(
+    secure_server: WebServer, content: bytes, tmp_path: Path, kimchi, monkeypatch: pytest.MonkeyPatch
+) -> None:  # type: ignore[no-untyped-def]
+    secure_server.files["/a.iso"] = Served(content)
+    authority, url = certificates.write_authority(tmp_path), secure_server.url("/a.iso")
+    assert "certificate" in kimchi("iso", "probe", url, status=1).err
+    kimchi("iso", "probe", url, "--ca-file", authority, status=0)
+    kimchi("template", "create", "x", "--cdrom", url, "--ca-file", authority, status=0)
+    monkeypatch.setenv("KIMCHICTL_NET_CA_FILE", authority)
+    kimchi("iso", "probe", url, status=0)
+    kimchi("iso", "probe", url, "--ca-file", tmp_path / "none", status=2)
+
+
+def test_a_password_in_a_url_is_repeated_nowhere(kimchi) -> None:  # type: ignore[no-untyped-def]
+    for words in (
+        ("iso", "probe", "http://me:geheim@h/a.iso"),
+        ("iso", "probe", "sftp://me:geheim@h/a.iso"),
+        ("template", "create", "x", "--cdrom", "http://me:geheim@h/a.iso"),
+        ("template", "create", "x", "--cdrom", "http://me:geheim@h/a.iso", "--no-check"),
+        ("distro", "add", "x", "--url", "http://me:geheim@h/a.iso", "--os-distro", "d", "--no-check"),
+    ):
+        done = kimchi(*words)
+        assert done.status != 0 and "geheim" not in done.out + done.err, words
+
+
 def test_a_local_probe_loads_nothing_of_the_network(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "a.iso"
     path.write_bytes(content)

@@ -7,7 +7,7 @@ from kimchictl.actions.known_distros import add_distro, draft_distro
 from kimchictl.app import App
 from kimchictl.catalog.nouns import DISTROS as NOUN
 from kimchictl.catalog.options import Changes
-from kimchictl.commands.base import Command, pass_app
+from kimchictl.commands.base import Command, ca_file_option, pass_app
 from kimchictl.commands.distro.options import distro_options
 from kimchictl.commands.distro.views import DISTROS, row
 from kimchictl.commands.template.views import prober
@@ -18,6 +18,7 @@ from kimchictl.commands.template.views import prober
 @click.option("--url", metavar="URL", required=True, help="Where the image is; a path or pool:POOL/VOLUME does, too.")
 @click.option("--no-check", is_flag=True, help="Do not ask the server.")
 @distro_options
+@ca_file_option
 @click.option("--dry-run", is_flag=True, help="Say what would be added, and add nothing.")
 @pass_app
 def add(app: App, name: str, url: str, no_check: bool, changes: Changes, dry_run: bool) -> None:

@@ -7,7 +7,7 @@ from kimchictl.actions.show_templates import readable
 from kimchictl.app import App
 from kimchictl.catalog.distros import is_hidden
 from kimchictl.catalog.nouns import DISTROS as NOUN
-from kimchictl.commands.base import Command, list_options, names_argument, pass_app
+from kimchictl.commands.base import Command, ca_file_option, list_options, names_argument, pass_app
 from kimchictl.media.remote import net_settings
 from kimchictl.render import View
 
@@ -21,6 +21,7 @@ _SOME_FAIL = 7
 
 @click.command(cls=Command)
 @names_argument("distro", required=False)
+@ca_file_option
 @list_options
 @pass_app
 def check(app: App, names: tuple[str, ...]) -> int:

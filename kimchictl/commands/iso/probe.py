@@ -13,7 +13,7 @@ from kimchictl.commands.iso.views import IMAGES, emit_explained
 @ca_file_option
 @list_options
 @pass_app
-def probe(app: App, sources: tuple[str, ...], explain: bool, ca_file: str | None) -> int:
+def probe(app: App, sources: tuple[str, ...], explain: bool) -> int:
     """Read the first sectors of images and name the system on each.
 
     SOURCE is a file, a block device, pool:POOL/VOLUME or a URL; - reads names from standard input.
@@ -30,7 +30,7 @@ def probe(app: App, sources: tuple[str, ...], explain: bool, ca_file: str | None
     from kimchictl.actions.sources import look_at
     from kimchictl.actions.usage import used_by_templates
 
-    seen, status = app.each(sources, lambda source: look_at(source, lambda: app.host, app.config, ca_file))
+    seen, status = app.each(sources, lambda source: look_at(source, lambda: app.host, app.config))
     images = used_by_templates([one.image for one in seen], app.templates)
     if explain:
         emit_explained(app, images, [one.evidence for one in seen])

@@ -8,7 +8,7 @@ from kimchictl.app import App
 from kimchictl.catalog.nouns import TEMPLATES as NOUN
 from kimchictl.catalog.records import Template
 from kimchictl.catalog.resolve import defaults_of
-from kimchictl.commands.base import Command, list_options, names_argument, pass_app
+from kimchictl.commands.base import Command, ca_file_option, list_options, names_argument, pass_app
 from kimchictl.errors import HostError
 from kimchictl.render import View
 
@@ -18,6 +18,7 @@ _SOME_FAIL = 7
 
 @click.command(cls=Command)
 @names_argument("template", required=False)
+@ca_file_option
 @list_options
 @pass_app
 def check(app: App, names: tuple[str, ...]) -> int:

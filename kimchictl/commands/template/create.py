@@ -14,6 +14,7 @@ from kimchictl.actions.create_template import (
     preview,
 )
 from kimchictl.actions.edit_documents import new_name
+from kimchictl.actions.from_disk import draft_from_disk
 from kimchictl.actions.from_scan import declined_by, templates_for_images
 from kimchictl.actions.host_names import check_memory, check_names
 from kimchictl.actions.known_distros import find_distro
@@ -22,7 +23,7 @@ from kimchictl.catalog.distros import is_hidden
 from kimchictl.catalog.nouns import TEMPLATES
 from kimchictl.catalog.options import Changes
 from kimchictl.catalog.records import Template
-from kimchictl.commands.base import Command, complete, filter_option, pass_app, yes_option
+from kimchictl.commands.base import Command, ca_file_option, complete, filter_option, pass_app, yes_option
 from kimchictl.commands.template.options import template_options
 from kimchictl.commands.template.views import asker, emit_kept, images_of_host, prober
 from kimchictl.errors import NotFound, UsageError
@@ -35,11 +36,16 @@ from kimchictl.query import plain, select
 @click.option("--cdrom", metavar="SOURCE", multiple=True, help="An image: a path, pool:POOL/VOLUME or a URL.")
 @click.option("--distro", metavar="NAME", multiple=True, shell_complete=complete("distro"), help="A known distro.")
 @click.option("--from-scan", is_flag=True, help="Every bootable image that a scan found and that has no template.")
+@click.option(
+    "--image", metavar="DISK", help="A disk image of an installed system: it backs the disk, and is never written."
+)
+@click.option("--backing", metavar="PATH", multiple=True, help="A file that the header of --image may name.")
 @click.option("--netboot", is_flag=True, help="No image: the guest boots from the network.")
 @filter_option()
 @template_options
 @click.option("--edit", is_flag=True, help="Look it over in your editor before it is stored.")
 @click.option("--no-check", is_flag=True, help="Do not look at the image: it may come later.")
+@ca_file_option
 @click.option("--if-exists", type=click.Choice(IF_EXISTS), help="What to do when the name is taken.")
 @click.option("--dry-run", is_flag=True, help="Say what would be made, and make nothing.")
 @yes_option
@@ -50,6 +56,8 @@ def create(
     cdrom: tuple[str, ...],
     distro: tuple[str, ...],
     from_scan: bool,
+    image: str | None,
+    backing: tuple[str, ...],
     netboot: bool,
     filter: tuple[str, ...],
     changes: Changes,
@@ -70,13 +78,16 @@ def create(
       kimchictl template create web --cdrom pool:isos/debian.iso --memory 2G --disk size=40G
       kimchictl template create --from-scan --filter os_distro=debian
     """
-    sources = len(cdrom) + len(distro) + netboot
-    if from_scan + bool(sources) != 1 or (bool(cdrom) + bool(distro) + netboot > 1):
-        raise UsageError("a template is made from one of --cdrom, --distro, --from-scan and --netboot", "give one kind")
+    if bool(cdrom) + bool(distro) + (image is not None) + netboot + from_scan != 1:
+        kinds = "--cdrom, --distro, --image, --from-scan and --netboot"
+        raise UsageError(f"a template is made from one of {kinds}", "give one kind")
+    sources = len(cdrom) + len(distro) + (image is not None) + netboot
     if (name is not None or edit) and (from_scan or sources > 1):
         raise UsageError(f"{'NAME' if name is not None else '--edit'} needs exactly one source given by hand")
     if filter and not from_scan:
         raise UsageError("--filter goes with --from-scan")
+    if backing and image is None:
+        raise UsageError("--backing goes with --image")
     check_names(lambda: app.host, changes, app.note)
     if from_scan:
         return _create_from_scan(app, filter, changes, if_exists, dry_run)
@@ -87,6 +98,8 @@ def create(
             draft = draft_from_source(source, title, changes, prober(app), not no_check)
         elif distro:
             draft = draft_from_distro(_distro(app, source), title, changes, None if no_check else asker(app))
+        elif image is not None:
+            draft = draft_from_disk(image, title, changes, backing)
         else:
             draft = draft_for_netboot(title, changes)
         draft = edit_draft(draft, app.note) if edit else draft

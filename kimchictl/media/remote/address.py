@@ -4,14 +4,13 @@ import re
 from dataclasses import dataclass
 from urllib.parse import quote, unquote_to_bytes, urljoin, urlsplit
 
-from kimchictl.errors import Invalid
+from kimchictl.errors import Invalid, without_password
 
 PORTS = {"http": 80, "https": 443, "ftp": 21, "ftps": 990}
 MAX_URL = 4096
 
 _SAFE = "/%:@!$&'()*+,;=~-._"  # RFC 3986 3.3: what a path may hold as it is
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_USER = re.compile(r"(?<=://)[^/?#]*@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +79,6 @@ def parse_address(url: str) -> Address:
 def credentials_hint(host: str) -> str:
     """The next step of who has credentials for `host`."""
     return f"keep credentials in ~/.netrc: machine {host} login USER password PASSWORD"
-
-
-def without_password(url: str) -> str:
-    """`url` with what stands before an @ of its host taken out; fit for a message."""
-    return _USER.sub("***@", url)
 
 
 def resolve_location(base: Address, location: str) -> Address:

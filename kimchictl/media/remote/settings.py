@@ -17,6 +17,6 @@ class NetSettings:
     netrc: str | None = None
 
 
-def net_settings(config: Config, ca_file: str | None = None) -> NetSettings:
-    """What `config` says of the network; `ca_file`, an option's value, goes before."""
-    return NetSettings(config["net.timeout"], ca_file or config["net.ca_file"], config["net.netrc"])
+def net_settings(config: Config) -> NetSettings:
+    """What `config` says of the network."""
+    return NetSettings(config["net.timeout"], config["net.ca_file"], config["net.netrc"])
