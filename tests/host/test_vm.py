@@ -1,11 +1,13 @@
 """VMs on a real libvirtd and qemu: made from an image that really boots, and taken down again."""
 
+import json
 import os
 import select
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import libvirt
 import pytest
@@ -229,3 +231,30 @@ def test_vms_that_another_tool_made_are_listed_and_shown(kimchi, host):
     listed = kimchi("vm", "list", "-o", "json", status=0).json
     assert (listed[0]["name"], listed[0]["memory"], listed[0]["vcpus"]) == ("foreign", 64 << 20, 1)
     assert shown(kimchi, "foreign")["template"] is None
+
+
+# -- images in pools
+
+
+def test_an_image_just_copied_into_a_pool_boots(ready, kimchi, tmp_path):
+    make_image(tmp_path / "pool/new.iso", LABEL)
+    kimchi("template", "create", "t", "--cdrom", "pool:default/new.iso", "--memory", "512M", "--disk", "none", status=0)
+    kimchi("vm", "create", "web", "--template", "t", "--virt-type", "qemu", "--start", status=0)
+    assert [disk["source"] for disk in shown(kimchi)["disks"]] == [str(tmp_path / "pool/new.iso")]
+
+
+def test_a_disk_on_a_base_image_leaves_the_base_as_it_is(ready, kimchi, tmp_path):
+    base = tmp_path / "pool/base.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", base, "1500M"], check=True)
+    os.chown(base, 1234, 5678)
+    before = base.read_bytes(), base.stat()
+    store = Path(os.environ["KIMCHI_CONFIG_DIR"]) / "templates"
+    store.mkdir(parents=True)
+    (store / "t.json").write_text(json.dumps({"name": "t", "memory": 512, "disks": [{"base": str(base)}]}))
+    kimchi("vm", "create", "web", "--template", "t", "--virt-type", "qemu", "--start", status=0)
+    overlay = kimchi("volume", "show", "default", "web.qcow2", "-o", "json", status=0).json
+    assert (overlay["capacity"], overlay["backing"]) == (2 << 30, str(base))
+    assert "a backing file" in kimchi("vm", "delete", "web", "--yes", status=0).err
+    after = base.stat()
+    assert base.read_bytes() == before[0]
+    assert (after.st_uid, after.st_gid, after.st_mode) == (1234, 5678, before[1].st_mode)
