@@ -100,8 +100,9 @@ def _shallow(app: App, paths: tuple[str, ...], pools: tuple[str, ...], options: 
     if paths:
         raise UsageError(f"a PATH, like {paths[0]!r}, goes with --deep", "without it, storage pools are scanned")
     from kimchictl.actions.scan import shallow_scan
+    from kimchictl.media.knowledge import knowledge_key
 
-    return shallow_scan(app.host, pools, options, app.index, app.progress)
+    return shallow_scan(app.host, pools, options, app.index, app.progress, knowledge_key(app.places))
 
 
 def _tell(app: App, result: "ScanResult", news_only: bool) -> None:
