@@ -11,14 +11,18 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kimchictl.actions.plan_vm import PlannedVolume, VmPlan
-from kimchictl.errors import KimchiError
+from kimchictl.actions.plan_vm import PlannedVolume, Request, VmPlan
+from kimchictl.actions.preflight import plan_vms
+from kimchictl.errors import Exists, KimchiError
 from kimchictl.virt import domains, power, volumes
 from kimchictl.virt.domainxml import domain_xml
 from kimchictl.virt.undefine import undefine_vm
 
 if TYPE_CHECKING:
     from kimchictl.virt.connection import Host
+
+
+ATTEMPTS = 20
 
 
 def provision(host: "Host", plan: VmPlan, start: bool = False) -> str:
@@ -35,6 +39,20 @@ def provision(host: "Host", plan: VmPlan, start: bool = False) -> str:
             power.start(host, plan.name)
         undo.pop_all()
     return plan.name
+
+
+def provision_named(host: "Host", request: Request, plan: VmPlan, start: bool = False) -> str:
+    """The same; where nobody named the VM and another process was quicker to take its name, under the next one."""
+    for left in reversed(range(ATTEMPTS)):
+        try:
+            return provision(host, plan, start)
+        except Exists:
+            if request.name is not None or not left:
+                raise
+        plans, findings = plan_vms(host, replace(request, count=1))
+        findings.raise_all(f"vm {plans[0].name!r}")
+        plan = plans[0]
+    raise AssertionError("the last attempt returns or raises")
 
 
 def _make_volume(host: "Host", planned: PlannedVolume, undo: ExitStack) -> volumes.Volume:

@@ -258,3 +258,14 @@ def test_a_disk_on_a_base_image_leaves_the_base_as_it_is(ready, kimchi, tmp_path
     after = base.stat()
     assert base.read_bytes() == before[0]
     assert (after.st_uid, after.st_gid, after.st_mode) == (1234, 5678, before[1].st_mode)
+
+
+def test_several_processes_at_once_make_vms_of_different_names(kimchi, template, tmp_path):
+    name = template()
+    processes = [command("vm", "create", "--template", name, stderr=subprocess.PIPE) for _ in range(6)]
+    for process in processes:
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == 0, said
+    names = [vm["name"] for vm in kimchi("vm", "list", "-o", "json", status=0).json]
+    assert names == [f"deb-vm-{number}" for number in range(1, 7)]
+    assert len(os.listdir(tmp_path / "pool")) == 6

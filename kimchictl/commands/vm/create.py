@@ -4,7 +4,7 @@ import click
 
 from kimchictl.actions.plan_vm import Request, VmPlan, sketch
 from kimchictl.actions.preflight import Findings, plan_vms
-from kimchictl.actions.provision import provision
+from kimchictl.actions.provision import provision_named
 from kimchictl.app import App
 from kimchictl.catalog.merge import merge
 from kimchictl.catalog.nouns import TEMPLATES
@@ -70,15 +70,15 @@ def create(
         _say_plans(app, plans, count > 1)
         return 0
     by_name = {plan.name: plan for plan in plans}
-    made, status = app.each(list(by_name), lambda each: _make(app, by_name[each], start))
+    made, status = app.each(list(by_name), lambda each: _make(app, request, by_name[each], start))
     emit_vms(app, made, count > 1)
     return status
 
 
-def _make(app: App, plan: VmPlan, start: bool) -> str:
-    provision(app.host, plan, start)
-    app.note(f"vm {plan.name!r} created{' and started' if start else ''}")
-    return plan.name
+def _make(app: App, request: Request, plan: VmPlan, start: bool) -> str:
+    name = provision_named(app.host, request, plan, start)
+    app.note(f"vm {name!r} created{' and started' if start else ''}")
+    return name
 
 
 def _print_xml(app: App, request: Request) -> None:
