@@ -121,23 +121,24 @@ def test_a_collector_killed_without_notice_leaves_no_lock_and_no_damage(kimchi):
 
 
 class Screen:
-    """A terminal of 100 by 12 in which `stats watch` runs."""
+    """A terminal of 140 by 12 in which `stats watch`, or another command, runs."""
 
-    def __init__(self):
+    def __init__(self, *command):
         self.master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 12, 100, 0, 0))
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 12, 140, 0, 0))
         self.before = termios.tcgetattr(slave)
         environ = {**os.environ, "TERM": "xterm-256color", "LC_ALL": "C.UTF-8"}
         self.process = subprocess.Popen(
-            [*MAIN, "stats", "watch", "--interval", "0.5s"],
+            [*MAIN, *(command or ("stats", "watch", "--interval", "0.5s"))],
             stdin=slave, stdout=slave, stderr=slave, env=environ, start_new_session=True,
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         )  # fmt: skip
         self.slave, self.drawn = slave, ""
 
     def read_until(self, text):
+        end = time.monotonic() + 30
         while text not in self.drawn:
-            assert select.select([self.master], [], [], 30)[0], self.drawn
+            assert select.select([self.master], [], [], max(0, end - time.monotonic()))[0], self.drawn
             self.drawn += os.read(self.master, 65536).decode()
 
     def close(self):
@@ -152,6 +153,13 @@ def screen():
     opened = Screen()
     yield opened
     opened.close()
+
+
+def test_on_a_terminal_one_vm_has_spark_lines(journal):
+    opened = Screen("stats", "show", "u1")
+    opened.read_until("net tx")
+    opened.close()
+    assert "peak 75.0 %        ▆▂" in opened.drawn
 
 
 def test_the_live_screen_shows_bars_and_ctrl_c_gives_the_terminal_back(journal, screen):

@@ -1,9 +1,12 @@
 import os
+import subprocess
+import sys
 import time
 
 import pytest
 
 from kimchictl.actions.tasks import identity, task_store
+from kimchictl.media.index import Index
 
 KEYS = {"id", "what", "who", "host", "state", "started", "finished", "progress", "message", "pid"}
 
@@ -76,3 +79,17 @@ def test_what_is_over_cannot_be_cancelled_but_twice_is_a_note(kimchi, recorded):
 def test_a_quick_scan_is_no_task(kimchi, tmp_path):
     kimchi("iso", "scan", "--deep", str(tmp_path), status=0)
     assert kimchi("task", "list", "-o", "json", status=0).json == []
+
+
+def test_a_deep_scan_that_takes_long_can_be_seen_and_cancelled(kimchi, tmp_path):
+    index = Index([os.environ["KIMCHI_STATE_DIR"]])
+    with index.place_lock(str(tmp_path)):  # which the scan waits for
+        command = ["iso", "scan", "--deep", str(tmp_path), "--lock-timeout", "60s"]
+        scan = subprocess.Popen([sys.executable, "-m", "kimchictl", *command], stderr=subprocess.DEVNULL)
+        while not (rows := kimchi("task", "list", "-o", "json", status=0).json):
+            assert scan.poll() is None
+            time.sleep(0.05)
+        assert (rows[0]["what"], rows[0]["state"], rows[0]["pid"]) == (f"deep scan of {tmp_path}", "running", scan.pid)
+        kimchi("task", "cancel", rows[0]["id"], status=0)
+    assert scan.wait() == 143
+    assert kimchi("task", "show", rows[0]["id"], "-o", "json").json["state"] == "cancelled"
