@@ -179,7 +179,7 @@ class PoolSurvey(Survey):
     def run(self, progress: Progress) -> None:
         """Look at every volume."""
         progress.begin(f"scanning pool {self.pool.name}", total=len(self.pool.volumes), unit="volumes")
-        volumes = {os.path.realpath(path): name for name, path in self.pool.volumes}
+        volumes = _by_real_path(self.pool.volumes)
         probe = _prober(self.counters)
 
         def probe_volume(path: str) -> Image:
@@ -193,6 +193,19 @@ class PoolSurvey(Survey):
                     looked.entries.setdefault(path, entry)
         self.learn(looked, {})
         progress.end()
+
+
+def _by_real_path(volumes: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Real path -> name of the volumes (name, path); a thousand of them mostly lie in one directory."""
+    real: dict[str, str] = {}
+    found = {}
+    for name, path in volumes:
+        above, base = os.path.split(path)
+        if above not in real:
+            real[above] = os.path.realpath(above)
+        path = os.path.join(real[above], base)
+        found[os.path.realpath(path) if os.path.islink(path) else path] = name
+    return found
 
 
 def _prober(counters: Counters) -> Callable[[str], Image]:
