@@ -104,3 +104,17 @@ def test_names_that_are_not_there_are_told_one_by_one(kimchi, debian):
     done = check(kimchi, "test", "blah", status=7)
     assert "no template 'blah'" in done.err
     assert len(done.json) == 1
+
+
+def test_the_vms_made_from_a_template_are_listed_with_it(kimchi, debian, tmp_path):
+    from kimchictl.virt.metadata import NAMESPACE
+
+    (tmp_path / "host.xml").write_text(
+        f"""<node><domain type='test'><name>web</name><memory>1024</memory><os><type>hvm</type></os><metadata>
+        <k:vm xmlns:k='{NAMESPACE}'><k:template name='test'/></k:vm></metadata></domain></node>"""
+    )
+    kimchi("template", "clone", "test", status=0)
+    words = ("template", "list", "--used-by", "-o", "json")
+    rows = kimchi("-c", f"test://{tmp_path}/host.xml", *words, status=0).json
+    assert [(row["name"], row["used_by"]) for row in rows] == [("test", ["web"]), ("test-clone1", [])]
+    kimchi("-c", "test:///nowhere.xml", *words, status=5)

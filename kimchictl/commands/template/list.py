@@ -1,6 +1,7 @@
 """`kimchictl template list`"""
 
 import os
+from dataclasses import replace
 
 import click
 
@@ -13,12 +14,13 @@ from kimchictl.commands.template.views import TEMPLATES
 
 
 @click.command("list", cls=Command)
+@click.option("--used-by", is_flag=True, help="The VMs of the host that were made from each, too.")
 @list_options
 @pass_app
-def list_(app: App) -> None:
+def list_(app: App, used_by: bool) -> None:
     """List templates, with what is wrong with their files.
 
-    Nothing but the file system is asked: see template check for the rest.
+    Nothing but the file system is asked, and with --used-by the host: see template check for the rest.
 
     \b
     Examples:
@@ -28,4 +30,11 @@ def list_(app: App) -> None:
     cache = os.path.join(app.places.cache_dir, "template-rows")
     defaults = defaults_of(app.config)
     rows = listed_rows(app.templates.read(), NOUN, defaults, app.remote_host is None, cache, app.note)
-    app.emit_list(rows, TEMPLATES)
+    if not used_by:
+        app.emit_list(rows, TEMPLATES)
+        return
+    from kimchictl.actions.template_users import vms_of_templates
+
+    users = vms_of_templates(app.host)
+    view = replace(TEMPLATES, columns=(*TEMPLATES.columns, "used_by"), keys=(*TEMPLATES.keys, "used_by"))
+    app.emit_list([{**row, "used_by": users.get(row["name"], [])} for row in rows], view)
