@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kimchictl.actions.processes import can_tell, identity, is_alive
 from kimchictl.actions.state import make_state_directory
 from kimchictl.errors import Failed, KimchiError, NotFound, TimedOut, WrongState
 from kimchictl.progress import SILENT, Progress
@@ -66,56 +67,6 @@ def task_store(state_dirs: Sequence[str], lock_timeout: float = 10.0) -> FileSto
     paths = [os.path.join(state_dir, "tasks") for state_dir in state_dirs]
     layers = [Layer(path, "system", False) for path in paths[:-1]]
     return FileStore("tasks", [*layers, Layer(paths[-1], "own", True)], lock_timeout)
-
-
-# ---- a process and no other ------------------------------------------------------------------------------------------
-
-
-def identity(pid: int) -> dict[str, Any] | None:
-    """What tells the process `pid` from all others: boot, PID namespace, number and start; None if there is none."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            fields = file.read(4096).rpartition(b")")[2].split()  # the command in brackets may hold anything: proc(5)
-    except OSError:
-        return None
-    if len(fields) < 20 or fields[0] in (b"Z", b"X"):
-        return None
-    return {**_ground(), "pid": pid, "start": int(fields[19])}
-
-
-def _ground() -> dict[str, str]:
-    """Where process numbers mean something: this boot of this machine, in this PID namespace."""
-    boot = ""
-    with contextlib.suppress(OSError), open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-        boot = file.read(64).strip()
-    try:
-        return {"boot": boot, "namespace": os.readlink("/proc/self/ns/pid")}
-    except OSError:
-        return {"boot": boot, "namespace": ""}
-
-
-def _alive(process: Mapping[str, Any]) -> bool:
-    """Whether this very process is there to be seen."""
-    pid = process.get("pid")
-    return type(pid) is int and 0 < pid < 1 << 31 and identity(pid) == dict(process)
-
-
-def _can_tell(process: Mapping[str, Any]) -> bool:
-    """Whether `process` would be seen if it were there: not so in another PID namespace, or where /proc hides it."""
-    ground, pid = _ground(), process.get("pid")
-    if process.get("boot") != ground["boot"] or type(pid) is not int or not 0 < pid < 1 << 31:
-        return True
-    if process.get("namespace") != ground["namespace"]:
-        return False
-    if os.path.exists(f"/proc/{pid}"):
-        return True
-    try:
-        os.kill(pid, 0)
-    except PermissionError:  # it is another user's, and /proc is mounted with hidepid: proc(5)
-        return False
-    except OSError:
-        return True
-    return True
 
 
 # ---- doing -----------------------------------------------------------------------------------------------------------
@@ -283,7 +234,7 @@ def _state(data: Mapping[str, Any]) -> str:
         return state if state in (FINISHED, FAILED, CANCELLED) else LOST
     if not isinstance(process, dict):
         return LOST
-    return RUNNING if _alive(process) or not _can_tell(process) else LOST
+    return RUNNING if is_alive(process) or not can_tell(process) else LOST
 
 
 def _to_task(document: Document) -> Task:
@@ -367,13 +318,13 @@ def _terminate(task: Task, process: Mapping[str, Any], timeout: float) -> float:
 
     Raises Failed, TimedOut.
     """
-    if not _alive(process):
+    if not is_alive(process):
         raise Failed(f"task {task.id!r} runs where its process cannot be seen from here", "cancel it there")
     end = time.monotonic() + timeout
     try:
         fd = os.pidfd_open(process["pid"])
         try:
-            if _alive(process):  # else it ended a moment ago, and the number may be another's
+            if is_alive(process):  # else it ended a moment ago, and the number may be another's
                 signal.pidfd_send_signal(fd, signal.SIGTERM)
             poll = select.poll()
             poll.register(fd, select.POLLIN)  # readable when it has ended: pidfd_open(2)

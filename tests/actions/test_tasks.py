@@ -7,7 +7,8 @@ import time
 import pytest
 
 from kimchictl.actions import tasks as module
-from kimchictl.actions.tasks import cancel, identity, recording, task, task_store, tasks, wait
+from kimchictl.actions.processes import identity
+from kimchictl.actions.tasks import cancel, recording, task, task_store, tasks, wait
 from kimchictl.errors import Failed, NotFound, TimedOut, WrongState
 from kimchictl.progress import Progress
 

@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from kimchictl.actions.tasks import identity, task_store
+from kimchictl.actions.processes import identity
+from kimchictl.actions.tasks import task_store
 from kimchictl.media.index import Index
 
 KEYS = {"id", "what", "who", "host", "state", "started", "finished", "progress", "message", "pid"}
