@@ -9,12 +9,13 @@ import os
 import re
 from collections.abc import Sequence
 
-from kimchictl.errors import Exists, KimchiError, NotFound
+from kimchictl.errors import Damaged, Exists, KimchiError, NotFound
 from kimchictl.media.checksums import Checksum, find_sum, parse_checksum
 from kimchictl.media.download import Fetched, download, file_checksum
-from kimchictl.media.probe import probe, probe_path
+from kimchictl.media.probe import probe
 from kimchictl.media.records import Image
 from kimchictl.media.remote import NetSettings, open_url
+from kimchictl.media.source import Source, open_source
 from kimchictl.progress import SILENT, Progress
 
 _NAME_LIMIT = 200  # bytes
@@ -88,7 +89,9 @@ def _already(
             raise Exists(f"{path} already exists and is not the image that its checksum names", _REMOVE)
         progress.note(f"{path} is there already, and its checksum is right")
         return Fetched(path, addresses[0], os.path.getsize(path), found, verified=True, fetched=False)
-    if not _same_image(addresses, path, net, progress):
+    with open_source(path) as here:
+        same = same_image(addresses, here, net, progress)
+    if not same:
         raise Exists(f"{path} already exists and is not the image of {addresses[0]}", _REMOVE)
     progress.note(f"{path} is there already, with the size and the first sectors of the image")
     return Fetched(path, addresses[0], os.path.getsize(path), None, verified=False, fetched=False)
@@ -97,7 +100,8 @@ def _already(
 _REMOVE = "remove it, or choose another name"
 
 
-def _same_image(addresses: Sequence[str], path: str, net: NetSettings, progress: Progress) -> bool:
+def same_image(addresses: Sequence[str], source: Source, net: NetSettings, progress: Progress = SILENT) -> bool:
+    """Whether `source` has the size and the descriptors of the image at `addresses`. Raises Failed, Damaged."""
     from kimchictl.actions.mirrors import first_answer
 
     def look(url: str) -> Image:
@@ -105,7 +109,10 @@ def _same_image(addresses: Sequence[str], path: str, net: NetSettings, progress:
             return probe(source)
 
     there, _ = first_answer(addresses, look, progress)
-    here = probe_path(path)
+    try:
+        here = probe(source)
+    except Damaged:
+        return False
     return here.error is None and there.size is not None and _traits(here) == _traits(there)
 
 

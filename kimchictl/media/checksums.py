@@ -11,6 +11,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from kimchictl.errors import Invalid
+
 ALGORITHMS = {64: "sha256", 128: "sha512"}
 
 _GNU = re.compile(r"\\?([0-9a-fA-F]{64,128})(?:[ \t]+\*?(.+))?")
@@ -66,6 +68,10 @@ def find_sum(text: str, names: Sequence[str], sums_name: str) -> Checksum | None
 
 
 def parse_checksum(text: str) -> Checksum | None:
-    """The checksum in a template's key when it is given there, None when it is the URL of a sums file."""
-    algorithm, mark, digest = text.partition(":")
-    return Checksum(algorithm, digest.lower()) if mark and algorithm in ALGORITHMS.values() else None
+    """The checksum that is given as ALGORITHM:HEX, None for the URL of a sums file. Raises Invalid for neither."""
+    if "://" in text:
+        return None
+    algorithm, _, digest = text.partition(":")
+    if not re.fullmatch(r"[0-9a-fA-F]+", digest) or ALGORITHMS.get(len(digest)) != algorithm:
+        raise Invalid(f"checksum {text[:80]!r} is neither sha256:HEX nor the URL of a sums file")
+    return Checksum(algorithm, digest.lower())

@@ -40,12 +40,12 @@ class Volume:
 
 def find_volume(host: Host, pool_name: str, name: str) -> Volume:
     """The volume of that name. Raises NotFound, and WrongState for an inactive pool."""
-    handle = _handle(host, pool_name, name)
+    handle = find_handle(host, pool_name, name)
     with asking(f"volume {name!r} of pool {pool_name!r}"):
         return read_volume(handle, pool_name)
 
 
-def _handle(host: Host, pool_name: str, name: str) -> Any:
+def find_handle(host: Host, pool_name: str, name: str) -> Any:
     """Looked for a second time after a refresh: it may have been copied there since the last one."""
     for fresh in (False, True):
         if fresh:
@@ -193,6 +193,6 @@ def check_name(name: str) -> None:
 
 def delete_volume(host: Host, pool_name: str, name: str) -> None:
     """Delete it and its data; whether something needs it, the caller has looked. Raises NotFound, WrongState."""
-    volume = _handle(host, pool_name, name)
+    volume = find_handle(host, pool_name, name)
     with asking(f"volume {name!r} of pool {pool_name!r} cannot be deleted"):
         volume.delete(0)

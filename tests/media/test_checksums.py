@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from kimchictl.errors import Invalid
 from kimchictl.media.checksums import Checksum, find_sum, parse_checksum, parse_sums
 
 A, B, LONG = "a" * 64, "B" * 64, "c" * 128
@@ -43,3 +44,6 @@ def test_a_sums_file_for_one_image_counts_whatever_it_calls_it() -> None:
 def test_a_checksum_is_told_from_a_url() -> None:
     assert parse_checksum(f"sha256:{B}") == Checksum("sha256", B.lower())
     assert parse_checksum("https://h/SHA256SUMS") is None
+    for wrong in ("sha256:zz", "sha256:" + "a" * 63, "md5:" + "a" * 32, "nothing", "sha256:"):
+        with pytest.raises(Invalid):
+            parse_checksum(wrong)

@@ -183,9 +183,9 @@ def _cause(place: str, deadline: Deadline, error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return f"{place} did not answer in full within {deadline.seconds:g} seconds"
     if isinstance(error, socket.gaierror):
-        if error.errno == socket.EAI_AGAIN:
-            return f"the name of {place} cannot be resolved at the moment"
-        return f"the host of {place} is not known"
+        host = place.rpartition(":")[0]
+        again = error.errno == socket.EAI_AGAIN
+        return f"{host}: its name cannot be resolved at the moment" if again else f"{host}: no such host is known"
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"the certificate of {place} is not valid: {error.verify_message.rstrip('.')}"
     if isinstance(error, ssl.SSLError):
