@@ -90,7 +90,7 @@ class App:
 
     def task(self, what: str, host: str | None = None) -> AbstractContextManager["Progress"]:
         """`with app.task("deep scan of /srv") as progress:` long work, for others to see and to cancel."""
-        from kimchictl.actions.tasks import recording
+        from kimchictl.actions.recording import recording
 
         return recording(self.tasks, what, self.progress, host)
 

@@ -6,15 +6,17 @@ import time
 
 import pytest
 
-from kimchictl.actions import tasks as module
+from kimchictl.actions import recording as module
 from kimchictl.actions.processes import identity
-from kimchictl.actions.tasks import cancel, recording, task, task_store, tasks, wait
+from kimchictl.actions.recording import recording
+from kimchictl.actions.tasks import cancel, task, task_store, tasks, wait
 from kimchictl.errors import Failed, NotFound, TimedOut, WrongState
 from kimchictl.progress import Progress
 
 WORK = """
 import sys, time
-from kimchictl.actions.tasks import recording, task_store
+from kimchictl.actions.recording import recording
+from kimchictl.actions.tasks import task_store
 from kimchictl.cli import _sigterm
 with _sigterm(), recording(task_store([sys.argv[1]]), "long work", patience=0) as progress:
     progress.begin("sheep", 100, "sheep")
