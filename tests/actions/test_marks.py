@@ -65,9 +65,10 @@ def test_a_file_system_that_hangs_is_unknown_and_holds_up_only_itself(tmp_path, 
     monkeypatch.setattr(Mounts, "read", classmethod(lambda cls: mounts))
     (tmp_path / "a.iso").touch()
     release = threading.Event()
-    real = os.stat
+    real, asked = os.stat, []
 
     def stat(path, **keywords):
+        asked.append(str(path))
         return real("/" if str(path).startswith("/net") and release.wait(60) else path, **keywords)
 
     monkeypatch.setattr(marks.os, "stat", stat)
@@ -75,6 +76,7 @@ def test_a_file_system_that_hangs_is_unknown_and_holds_up_only_itself(tmp_path, 
     monkeypatch.undo()
     release.set()
     assert found["/net/1.iso"] is found["/net/2.iso"] is None
+    assert "/net/2.iso" not in asked
     assert found[str(tmp_path / "a.iso")].error == 0
     assert problems_of(marks.files_of(template("/net/1.iso")), found) == [
         "image /net/1.iso is unknown: its file system does not answer"

@@ -90,6 +90,8 @@ def create(
         raise UsageError("--backing goes with --image")
     check_names(lambda: app.host, changes, app.note)
     if from_scan:
+        if if_exists == "replace" and not dry_run:
+            app.confirm("replacing templates that exist", yes)
         return _create_from_scan(app, filter, changes, if_exists, dry_run)
     title = None if name is None else new_name(name, TEMPLATES)
 
