@@ -103,15 +103,15 @@ class TreeSurvey(Survey):
         known = self._remembered()
         if known is None:
             walk_place(self.walk, self.top)
-            counters.directories = len(trail.paths)
-            self._remember(encode(trail) if self.options.rules.remembers and trail.paths else None)
+            counters.directories = len(trail)
+            self._remember(encode(trail) if self.options.rules.remembers and trail else None)
             return self.walk.files
         rewalk = Rewalk(self.walk, known)
         rewalk.run(self.top, self._moved_mounts())
-        counters.directories = len(known) if rewalk.nothing_new else len(trail.paths)
+        counters.directories = len(known) if rewalk.nothing_new else len(trail)
         if rewalk.nothing_new:
             return self._known_files(None)
-        self._remember(encode(trail) if trail.paths else None)
+        self._remember(encode(trail) if trail else None)
         return self.walk.files + self._known_files(rewalk.kept)
 
     def _remembered(self) -> Stamps | None:

@@ -70,30 +70,36 @@ def _second(walk: Walk, take: Callable[[], None], writer: int) -> bytes:
     walk.begin_anew()
     take()
     trail = walk.trail
-    paths, files = b"\0".join(trail.paths), b"\0".join(walk.files)
+    trail.close_run()
+    columns = (trail.lengths, trail.stamps, trail.devices, trail.inodes)
+    parts = [column.tobytes() for column in columns]
+    parts += [b"\0".join(texts) for texts in (trail.heads, trail.names, walk.files)]
     about = {
-        "numbers": len(trail.paths),
-        "paths": len(paths),
-        "files": len(walk.files),
+        "sizes": [len(part) for part in parts],
         "problems": {os.fsdecode(path): why for path, why in walk.problems.items()},
         "counters": [walk.counters.read, walk.counters.files],
         "interrupted": walk.interrupted,
     }
-    numbers = b"".join(column.tobytes() for column in (trail.stamps, trail.devices, trail.inodes))
-    return b"".join((json.dumps(about).encode(), b"\n", numbers, paths, files))
+    return b"".join((json.dumps(about).encode(), b"\n", *parts))
 
 
 def _merge(walk: Walk, content: bytes) -> None:
     """In the parent: take over what the child gave."""
-    head, _, rest = content.partition(b"\n")
-    about, trail = json.loads(head), walk.trail
-    size = 8 * about["numbers"]
-    for place, column in enumerate((trail.stamps, trail.devices, trail.inodes)):
-        column.frombytes(rest[size * place : size * (place + 1)])
-    if about["numbers"]:
-        trail.paths += rest[3 * size : 3 * size + about["paths"]].split(b"\0")
-    if about["files"]:
-        walk.files += rest[3 * size + about["paths"] :].split(b"\0")
+    at = content.index(b"\n") + 1
+    about, trail = json.loads(content[:at]), walk.trail
+    parts = []
+    for size in about["sizes"]:
+        parts.append(memoryview(content)[at : at + size])
+        at += size
+    trail.close_run()
+    for column, part in zip((trail.lengths, trail.stamps, trail.devices, trail.inodes), parts, strict=False):
+        column.frombytes(part)
+    heads, names, files = map(bytes, parts[4:])
+    if heads:
+        trail.heads += heads.split(b"\0")
+        trail.names.append(names)
+    if files:
+        walk.files += files.split(b"\0")
     walk.problems |= {os.fsencode(path): why for path, why in about["problems"].items()}
     walk.counters.read += about["counters"][0]
     walk.counters.files += about["counters"][1]

@@ -8,12 +8,12 @@ it is read: what changes while it is read shows next time. Paths are bytes.
 import os
 import re
 import time
-from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
 
 from kimchictl.media.mounts import Mount, Mounts, answers
+from kimchictl.media.trail import Trail
 from kimchictl.progress import SILENT, Progress
 
 RACY = 3_000_000_000  # ns: a stamp as young as this may still be that of a later change in the same tick of the clock
@@ -65,22 +65,6 @@ def _pattern(glob: str) -> str:
     if "/" not in text:
         return r"(?:.*/)(?!.*/)" + fnmatch.translate(text)  # of the last component only
     return fnmatch.translate(text if text.startswith("/") else "*/" + text)
-
-
-class Trail:
-    """The directories of a walk, parents before children: path, stamp (ns, or UNKNOWN), device and inode number."""
-
-    __slots__ = ("devices", "inodes", "paths", "stamps")
-
-    def __init__(self) -> None:
-        self.paths: list[bytes] = []
-        self.stamps, self.devices, self.inodes = array("q"), array("Q"), array("Q")
-
-    def add(self, path: bytes, stamp: int, device: int, inode: int) -> None:
-        self.paths.append(path)
-        self.stamps.append(stamp)
-        self.devices.append(device)
-        self.inodes.append(inode)
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ from kimchictl.media import stamps
 from kimchictl.media.entries import Entry, to_row
 from kimchictl.media.index import Document, Index, Place, read_document, to_bytes
 from kimchictl.media.records import Image
-from kimchictl.media.walk import Trail
+from kimchictl.media.trail import Trail
 
 
 def image(location: str, **values: Any) -> Image:
