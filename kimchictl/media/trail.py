@@ -50,5 +50,5 @@ def _common(run: list[bytes]) -> bytes:
     """The deepest directory that all of `run` lie below (or are, if it is the root)."""
     first, last = min(run), max(run)
     # What these two begin with alike, all between them do. The last component may go on in different ways.
-    common = bytes(os.path.commonprefix((first, last)))  # noqa: RUF071 - characters are meant
+    common = os.path.commonprefix([first, last]) or b"/"  # noqa: RUF071 - characters are meant
     return common[: common.rindex(b"/")] or b"/"
