@@ -7,7 +7,10 @@ from kimchictl.media.records import Identity
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One answer that was considered. `source` is taught, osinfo, rule or inside; `name` the rule's or entry's."""
+    """One answer that was considered. `source` is taught, osinfo, rule, inside or shared; `name` the rule's or entry's.
+
+    "shared" is a system that is known to have the same labels as the one that was named.
+    """
 
     source: str
     name: str

@@ -55,6 +55,8 @@ class Namer:
         found = self._by_labels(media)
         chosen, decided = found.choose()
         undecided = found.undecided(chosen)
+        if undecided and chosen is not None and chosen.version != "unknown" and found.is_shared():
+            decided += "; others have the same labels, the newest counts"
         seen = NOTHING
         if look is not None and (undecided or not (labels.arch() or (chosen and chosen.arch))):
             seen = look()
@@ -134,9 +136,13 @@ class _Found:
         if chosen is None or chosen.version == "unknown":
             return True
         best = self.hits[0] if self.hits else None
-        if best is not None and (best.shared or (chosen.source == "rule" and best.coarse and "." not in best.version)):
-            return True
-        return len([entry for entry in self.entries if entry.rank == self.entries[0].rank]) > 1
+        coarse = best is not None and best.coarse and "." not in best.version
+        return self.is_shared() or (coarse and chosen.source == "rule")
+
+    def is_shared(self) -> bool:
+        """Whether several systems have these labels."""
+        ties = [entry for entry in self.entries if entry.rank == self.entries[0].rank]
+        return len(ties) > 1 or bool(self.hits and self.hits[0].shared)
 
     def allows(self, seen: Hit, chosen: Candidate | None) -> bool:
         """Whether what a file says can be: of a labelled medium it tells the release, never another distribution."""
@@ -144,10 +150,18 @@ class _Found:
         return chosen is None or seen.distro.lower() in known
 
     def others(self, chosen: Candidate | None) -> tuple[Candidate, ...]:
-        """Who else matched, in the order of precedence."""
-        everyone = [*[_of_hit(hit, "taught") for hit in self.taught], *map(_of_entry, self.entries)]
-        everyone += [_of_hit(hit, "rule") for hit in self.hits]
-        return tuple(other for other in everyone if chosen is None or other.label != chosen.label)
+        """Who else matched, in the order of precedence, then who is known to have the same labels."""
+        matched = [*[_of_hit(hit, "taught") for hit in self.taught], *map(_of_entry, self.entries)]
+        matched += [_of_hit(hit, "rule") for hit in self.hits]
+        named = {(other.distro, other.version) for other in [*matched, *([chosen] if chosen else [])]}
+        sharing = [other for hit in self.hits for other in _sharing(hit) if (other.distro, other.version) not in named]
+        return tuple(other for other in [*matched, *sharing] if chosen is None or other.label != chosen.label)
+
+
+def _sharing(hit: Hit) -> list[Candidate]:
+    """The systems that a rule knows to have the labels it matches."""
+    triples = [[*shared.split(), "", "", ""][:3] for shared in hit.shared]
+    return [Candidate("shared", variant, distro, version, variant or None) for distro, version, variant in triples]
 
 
 def _of_hit(hit: Hit, source: str) -> Candidate:

@@ -19,7 +19,8 @@ A rule is a JSON object:
     arches     optional table: what was captured -> the architecture, before the general one
     edition    optional list of [pattern, edition, live?]; the first found in the volume or application label counts
     live       true or false where it is the same for all
-    shared     other systems that have the very same labels, which is what a look inside the medium is for
+    shared     ["distro version variant"] of other systems that have the very same labels: what a look inside the
+               medium is for
     coarse     true where the label gives less than the version, likewise
     examples   [labels, "distro version arch"] pairs the rule was written for; the tests run each of them
 
@@ -51,7 +52,8 @@ _FIELD = re.compile(r"\{(\w+)\}")
 class Hit:
     """What one rule says of one medium. `arch`, `variant`, `edition` and `live` are None where it does not say.
 
-    `shared`: other systems have the very same labels. `coarse`: the label does not give all of the version.
+    `shared`: "distro version variant" of systems that have the very same labels. `coarse`: the label does not give all
+    of the version.
     """
 
     rule: str
@@ -62,7 +64,7 @@ class Hit:
     variant: str | None = None
     edition: str | None = None
     live: bool | None = None
-    shared: bool = False
+    shared: tuple[str, ...] = ()
     coarse: bool = False
 
 
@@ -123,7 +125,7 @@ class Rule:
             variant=_variant(rule, version, names),
             edition=edition,
             live=live,
-            shared=bool(rule.get("shared")),
+            shared=tuple(rule.get("shared", ())),
             coarse=bool(rule.get("coarse")),
         )
 

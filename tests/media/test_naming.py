@@ -116,6 +116,12 @@ def test_two_entries_as_good_are_decided_by_a_look_inside_else_by_age(namer):
     assert (seen.os_version, seen.os_variant, seen.os_name) == ("10", "win10", "The win10")
 
 
+def test_the_evidence_names_those_that_have_the_same_labels(namer):
+    found = namer().explain(Media(size=0, volume_id="SSS_X64FREE_EN-US_DV9"))
+    assert [other.version for other in found.runners_up] == ["2016", "2019", "2025"]
+    assert "same labels" in found.decided
+
+
 def test_entries_that_share_a_label_are_decided_by_a_look_inside_without_any_rule_for_it(namer):
     shared = [system(f"debian{n}", medium(volume="FOO"), distro="debian", version=f"{n}") for n in (11, 12)]
     look = Inside(".disk/info", "disk Debian GNU/Linux 11.2.0 - Official amd64 DVD")
