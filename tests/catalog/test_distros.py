@@ -37,8 +37,10 @@ def test_a_distro_without_an_image_is_refused():
 
 @pytest.mark.parametrize(
     ("arch", "runs"),
-    [("amd64", True), ("x86_64", True), ("i686", True), ("i386", True), (None, True)]
-    + [("ppc64", False), ("s390x", False), ("aarch64", False), ("strange", False)],
+    [
+        *((arch, True) for arch in ("amd64", "x86_64", "i686", "i386", None)),
+        *((arch, False) for arch in ("ppc64", "s390x", "aarch64", "strange")),
+    ],
 )
 def test_what_a_pc_runs(arch, runs):
     assert runs_on(arch, "x86_64") is runs
