@@ -106,7 +106,7 @@ class _Found:
             return _of_hit(self.taught[0], "taught"), "a rule of this site comes before all others"
         if self.own_files:
             return None, "the volume id speaks of somebody's own files"
-        exact = next((entry for entry in self.entries if not entry.system.vague), None)
+        exact = next(iter(self._best()), None)
         hit = self.hits[0] if self.hits else None
         if hit is not None and (exact is None or self._reads_more(hit, exact)):
             return _of_hit(hit, "rule"), "osinfo-db does not know this release, a rule reads it off the label"
@@ -141,8 +141,16 @@ class _Found:
 
     def is_shared(self) -> bool:
         """Whether several systems have these labels."""
-        ties = [entry for entry in self.entries if entry.rank == self.entries[0].rank]
-        return len(ties) > 1 or bool(self.hits and self.hits[0].shared)
+        return len(self._best()) > 1 or bool(self.hits and self.hits[0].shared)
+
+    def _best(self) -> list[Entry]:
+        """The entries of the database that are as good as its best, the newest first; one, if our rule can tell."""
+        exact = [entry for entry in self.entries if not entry.system.vague]
+        best = [entry for entry in exact if entry.rank == exact[0].rank]
+        if len(best) > 1 and self.hits and not self.hits[0].shared:
+            told = [entry for entry in best if _same(_of_entry(entry), self.hits[0])]
+            return told or best
+        return best
 
     def allows(self, seen: Hit, chosen: Candidate | None) -> bool:
         """Whether what a file says can be: of a labelled medium it tells the release, never another distribution."""
@@ -156,6 +164,10 @@ class _Found:
         named = {(other.distro, other.version) for other in [*matched, *([chosen] if chosen else [])]}
         sharing = [other for hit in self.hits for other in _sharing(hit) if (other.distro, other.version) not in named]
         return tuple(other for other in [*matched, *sharing] if chosen is None or other.label != chosen.label)
+
+
+def _same(known: Candidate, hit: Hit) -> bool:
+    return known.distro.lower() == hit.distro.lower() and f"{hit.version}.".startswith(f"{known.version}.")
 
 
 def _sharing(hit: Hit) -> list[Candidate]:

@@ -116,6 +116,12 @@ def test_two_entries_as_good_are_decided_by_a_look_inside_else_by_age(namer):
     assert (seen.os_version, seen.os_variant, seen.os_name) == ("10", "win10", "The win10")
 
 
+def test_of_entries_as_good_the_one_that_our_rule_can_tell_counts(namer):
+    old = system("win10", medium(volume="J_CCSA"), distro="win", version="10.0", released="2015-07-29")
+    new = system("win11", medium(volume="J_CCSA"), distro="win", version="11.0", released="2021-10-05")
+    assert called(namer(old, new), "J_CCSA_X64FRE_EN-US_DV5") == "windows 10 win10 osinfo:win10"
+
+
 def test_the_evidence_names_those_that_have_the_same_labels(namer):
     found = namer().explain(Media(size=0, volume_id="SSS_X64FREE_EN-US_DV9"))
     assert [other.version for other in found.runners_up] == ["2016", "2019", "2025"]
