@@ -1,7 +1,8 @@
 """The root of the command line: names its groups as strings, and turns every error into an exit status, once."""
 
+# signal without its enumerations, which take longer to make than a command line to read.
+import _signal as signal  # type: ignore[import-not-found]
 import os
-import signal
 import sys
 import threading
 from collections.abc import Iterator

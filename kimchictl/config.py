@@ -1,5 +1,8 @@
 """The configuration: files, then environment, then options; and the places where things are kept.
 
+Every command loads this module, so its records are tuples and plain classes: a frozen dataclass costs ten times as much
+to define.
+
     KEYS     every key, its kind, default and meaning: the one definition of reading, `config show` and the manual
     Places   directories by purpose, lowest layer first; the last one is the caller's own, the one that is written
     Config   the values and where each came from, frozen
@@ -11,8 +14,7 @@ import os
 import pwd
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from kimchictl.errors import Damaged, Invalid
 from kimchictl.units import GIB, MIB, parse_duration, parse_size
@@ -20,8 +22,7 @@ from kimchictl.units import GIB, MIB, parse_duration, parse_size
 FILE_NAME = "kimchictl.toml"
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(NamedTuple):
     """One key: `name` is "section.key" (or "key" at the top), `kind` how its value is read."""
 
     name: str
@@ -82,8 +83,7 @@ KEYS = {
 _FREE_SECTIONS = ("hosts", "mirrors")
 
 
-@dataclass(frozen=True, slots=True)
-class Places:
+class Places(NamedTuple):
     """Directories, lowest layer first; the last of `config_dirs` and `state_dirs` is the one that is written.
 
     `run_dir` is for locks that need not outlive a boot.
@@ -104,16 +104,25 @@ class Places:
         return self.state_dirs[-1]
 
 
-@dataclass(frozen=True, slots=True)
 class Config:
-    """`values` by key name; `origins` says file, variable, option or "default"; `unknown` are keys nobody knows."""
+    """`config["vm.virt_type"]` is a value; `origins` says file, variable, "option" or "default" of each key.
 
-    places: Places
-    values: Mapping[str, Any]
-    origins: Mapping[str, str]
-    hosts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    mirrors: Mapping[str, str] = field(default_factory=dict)
-    unknown: tuple[str, ...] = ()
+    `hosts` and `mirrors` are the free sections, `unknown` are keys nobody knows. Not to be changed once made.
+    """
+
+    __slots__ = ("hosts", "mirrors", "origins", "places", "unknown", "values")
+
+    def __init__(
+        self,
+        places: Places,
+        values: Mapping[str, Any],
+        origins: Mapping[str, str],
+        hosts: Mapping[str, Mapping[str, Any]],
+        mirrors: Mapping[str, str],
+        unknown: tuple[str, ...] = (),
+    ) -> None:
+        self.places, self.values, self.origins = places, values, origins
+        self.hosts, self.mirrors, self.unknown = hosts, mirrors, unknown
 
     def __getitem__(self, name: str) -> Any:
         return self.values[name]

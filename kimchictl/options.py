@@ -1,12 +1,10 @@
 """The global options of the command line: what was said, wherever it stood."""
 
-from dataclasses import dataclass
 from typing import Any
 
 
-@dataclass(slots=True)
 class Options:
-    """The global options; None is "not said", so that the configuration counts."""
+    """The global options; None is "not said", so that the configuration counts. Made of keywords; all may be set."""
 
     connect: str | None = None
     output: str | None = None
@@ -20,6 +18,10 @@ class Options:
     sort: str | None = None
     filters: tuple[str, ...] = ()
     ca_file: str | None = None
+
+    def __init__(self, **said: Any) -> None:
+        for name, value in said.items():
+            setattr(self, name, value)
 
     def for_config(self) -> dict[str, Any]:
         """Those that are configuration keys too, by key name."""

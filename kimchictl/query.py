@@ -1,6 +1,5 @@
 """Records as plain data, and what `--filter`, `--sort` and `--columns` make of lists of them."""
 
-import dataclasses
 import operator
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,21 +22,20 @@ _ORDERED: dict[str, Callable[[Any, Any], bool]] = {
 
 
 _SCALARS = (str, int, float, bool, type(None))
-_names: dict[type, tuple[str, ...]] = {}  # of the fields of each record class seen: dataclasses.fields is slow
 
 
 def plain(value: Any) -> Any:
-    """A record (dataclass) as a dict, tuples as lists, all the way down; anything else as it is."""
-    kind = type(value)
-    if kind in _SCALARS:
+    """A record (dataclass or named tuple) as a dict, other tuples as lists, all the way down; the rest as it is."""
+    if type(value) in _SCALARS:
         return value
     if isinstance(value, dict):
         return {key: inner if type(inner) in _SCALARS else plain(inner) for key, inner in value.items()}
+    # Asked for by name: to import dataclasses for it costs every command that prints as much as reading its arguments.
+    names = getattr(type(value), "__dataclass_fields__", None) or getattr(type(value), "_fields", None)
+    if names:
+        return {name: plain(getattr(value, name)) for name in names}
     if isinstance(value, list | tuple):
         return [inner if type(inner) in _SCALARS else plain(inner) for inner in value]
-    if kind in _names or dataclasses.is_dataclass(kind):
-        names = _names.get(kind) or _names.setdefault(kind, tuple(field.name for field in dataclasses.fields(kind)))
-        return {name: plain(getattr(value, name)) for name in names}
     return value
 
 

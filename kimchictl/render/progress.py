@@ -32,8 +32,8 @@ class Shown(Progress):
 
     def __init__(self, note: Callable[[str], None], detail: Callable[[str], None]) -> None:
         self._note, self._detail = note, detail
-        self.what, self.total, self.unit = "", None, ""
-        self.total: int | None
+        self.what, self.unit = "", ""
+        self.total: int | None = None
         self._started = self._last = 0.0
         self._active = self._visible = False
 

@@ -3,8 +3,7 @@
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from kimchictl.options import Options
 from kimchictl.query import NO_UNITS, Row, check_key, lookup, plain, select, sort_rows
@@ -15,13 +14,13 @@ _LONG = 200  # objects
 _SIZES = frozenset({"size", "capacity", "allocation", "available", "memory", "max_memory", "freeable"})
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(NamedTuple):
     """How records of one kind are shown. `name` is the key that names one, `keys` all that a list can show.
 
     `columns` are a table's, `wide` those that `-o wide` adds, `sort` the order of a list (None: as it comes).
     `formats` maps a key to value -> text where the usual reading (sizes in bytes, yes and no, lists) does not fit;
-    `ready`: the records are plain dicts already; `units` a key to the bytes that its numbers count in, where those are not bytes.
+    `units` a key to the bytes that its numbers count in, where those are not bytes. `ready`: the records are plain
+    dicts already.
     """
 
     columns: tuple[str, ...]

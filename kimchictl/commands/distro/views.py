@@ -1,16 +1,18 @@
 """How distros are shown: the keys of their files, and where each file lies."""
 
-from dataclasses import replace
 from typing import Any
 
 from kimchictl.catalog.fields import DISTRO, HIDDEN
 from kimchictl.catalog.parse import to_document
 from kimchictl.catalog.records import Template
 from kimchictl.commands.template.views import TEMPLATES
+from kimchictl.render import View
 
 KEYS = (*(key.name for key in DISTRO.keys if key.name != HIDDEN), "origin")
-DISTROS = replace(
-    TEMPLATES,
+DISTROS = View(
+    formats=TEMPLATES.formats,
+    units=TEMPLATES.units,
+    ready=True,
     columns=("name", "os_distro", "os_version", "os_arch", "origin"),
     keys=KEYS,
     wide=("cdrom", "description"),

@@ -1,7 +1,6 @@
 """How images are shown: the same from a probe, a scan and the index."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kimchictl.app import App
@@ -19,7 +18,7 @@ IMAGES = View(
     sort="location",
 )
 
-CHANGES = replace(IMAGES, columns=("change", *IMAGES.columns), keys=("change", *IMAGES.keys))
+CHANGES = IMAGES._replace(columns=("change", *IMAGES.columns), keys=("change", *IMAGES.keys))
 
 DUPLICATES = View(
     columns=("locations", "copies", "size", "freeable"),
@@ -44,7 +43,7 @@ def emit_explained(app: App, images: Sequence[Image], evidence: Sequence["Eviden
         for row in rows:
             app.emit(_facts(row), EXPLAINED)
     else:
-        app.emit_list(rows, replace(IMAGES, keys=(*IMAGES.keys, "evidence", "settings")))
+        app.emit_list(rows, IMAGES._replace(keys=(*IMAGES.keys, "evidence", "settings")))
 
 
 EXPLAINED = View((), ("location",), name="location")

@@ -1,7 +1,6 @@
 """`kimchictl template list`"""
 
 import os
-from dataclasses import replace
 
 import click
 
@@ -11,6 +10,7 @@ from kimchictl.catalog.nouns import TEMPLATES as NOUN
 from kimchictl.catalog.resolve import defaults_of
 from kimchictl.commands.base import Command, list_options, pass_app
 from kimchictl.commands.template.views import TEMPLATES
+from kimchictl.render import View
 
 
 @click.command("list", cls=Command)
@@ -36,5 +36,6 @@ def list_(app: App, used_by: bool) -> None:
     from kimchictl.actions.template_users import vms_of_templates
 
     users = vms_of_templates(app.host)
-    view = replace(TEMPLATES, columns=(*TEMPLATES.columns, "used_by"), keys=(*TEMPLATES.keys, "used_by"))
+    columns, keys = (*TEMPLATES.columns, "used_by"), (*TEMPLATES.keys, "used_by")
+    view = View(columns, keys, wide=TEMPLATES.wide, formats=TEMPLATES.formats, units=TEMPLATES.units, ready=True)
     app.emit_list([{**row, "used_by": users.get(row["name"], [])} for row in rows], view)
