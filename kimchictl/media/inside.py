@@ -1,8 +1,10 @@
 """What a medium says of itself in a file, for the labels that cannot tell: one file is found and read.
 
     .disk/info            Debian, Ubuntu and what comes of them: a line of text
-    .treeinfo             Red Hat, Fedora, CentOS and what comes of them: INI, [general] family, version, arch
+    .treeinfo             Red Hat, Fedora, CentOS and what comes of them: INI, [general] family, version, arch;
+                          XenServer and XCP-ng: [branding] name, version
     media.repo            the same, older: INI, [InstallMedia] name
+    .cd-info              Proxmox: shell variables
     sources/install.wim   Windows: a header, which says where XML about the images in it lies
     EFI/BOOT              the names of the boot files say the architecture
 
@@ -111,9 +113,18 @@ def _disk_info(source: Source, node: Node) -> str | None:
 
 
 def _treeinfo(source: Source, node: Node) -> str | None:
-    general = _section(_text(source, node), "general")
+    text = _text(source, node)
+    general, branding = _section(text, "general"), _section(text, "branding")
     name, version = general.get("family"), general.get("version")
+    if not (name and version):
+        name, version = branding.get("name"), branding.get("version")
     return f"tree {name} {version} {general.get('arch', '')}".strip()[:200] if name and version else None
+
+
+def _cd_info(source: Source, node: Node) -> str | None:
+    values = {key: value.strip("'\"") for key, value in _section(_text(source, node), "").items()}
+    name, version = values.get("productlong"), values.get("release")
+    return f"tree {name} {version}"[:200] if name and version else None
 
 
 def _media_repo(source: Source, node: Node) -> str | None:
@@ -128,7 +139,7 @@ def _text(source: Source, node: Node) -> str:
 
 
 def _section(text: str, wanted: str) -> dict[str, str]:
-    """The keys of a section of an INI file, in lower case; a line that is none is passed over."""
+    """The keys of a section of an INI file, in lower case; "" is what comes before the first section."""
     section = ""
     values = {}
     for line in text.split("\n"):
@@ -175,6 +186,7 @@ _READERS = (
     (".disk/info", _disk_info),
     (".treeinfo", _treeinfo),
     ("media.repo", _media_repo),
+    (".cd-info", _cd_info),
     ("sources/install.wim", _wim),
     ("sources/install.esd", _wim),
 )

@@ -58,7 +58,8 @@ def image(tmp_path):
 
 
 def names(path, kinds, version):
-    plain = "/" + path.upper().replace(".", "_", 1) if path.startswith(".") else "/" + path.upper()
+    plain = "/" + path.upper().replace("-", "_")
+    plain = plain.replace("/.", "/_", 1)
     if "." not in plain.rpartition("/")[2] and version:
         plain += "."
     given = {"iso_path": plain + version}
@@ -93,6 +94,8 @@ def test_a_rock_ridge_name_counts_whatever_the_plain_one_is(tmp_path):
         (".disk/info", INFO, "debian 12.5.0 x86_64"),
         (".treeinfo", TREEINFO, "centos 6.6 x86_64"),
         ("media.repo", REPO, "rhel 7.9 -"),
+        (".cd-info", b"PRODUCT='pve'\nPRODUCTLONG='Proxmox VE'\nRELEASE='8.1'\n", "proxmox-ve 8.1 x86_64"),
+        (".treeinfo", b"[platform]\nversion = 3\n[branding]\nname = XCP-ng\nversion = 8.3.0\n", "xcp-ng 8.3.0 x86_64"),
         ("sources/install.wim", wim(), "windows 11 x86_64"),
         ("sources/install.wim", wim(19045), "windows 10 x86_64"),
         ("sources/install.wim", wim(26100, "ServerNT"), "windows 2025 x86_64"),
