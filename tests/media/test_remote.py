@@ -300,9 +300,12 @@ def test_the_default_entry_is_not_for_web_servers(server: WebServer, content: by
 def test_a_credentials_file_open_to_everybody_or_with_a_mistake_is_refused_without_its_content(
     server: WebServer, tmp_path: Path
 ) -> None:
-    for text, mode in (("machine 127.0.0.1 login me password geheim", 0o644), ("machine 127.0.0.1 geheim x", 0o600)):
+    for text, mode, said in (
+        ("machine 127.0.0.1 login me password geheim", 0o644, "open to everybody"),
+        ("machine 127.0.0.1 geheim x", 0o600, "has a mistake in line 1"),
+    ):
         netrc(tmp_path, text, mode)
-        with pytest.raises(Failed) as caught:
+        with pytest.raises(Failed, match=said) as caught:
             look(server.url("/a.iso"))
         assert "geheim" not in str(caught.value) + str(caught.value.hint)
 
