@@ -20,7 +20,8 @@ from kimchictl.virt import pools, volumes
 from kimchictl.virt.connection import Host
 from kimchictl.virt.poolrefresh import FILE_POOLS
 from kimchictl.virt.volumes import Volume
-from kimchictl.virt.volumestream import VolumeSource, upload
+from kimchictl.virt.volumesource import open_volume
+from kimchictl.virt.volumestream import upload
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ def _through_libvirt(
 ) -> Fetched:
     expected = expected_of(checksum, addresses, net)
     if name in volumes.names(host, pool):
-        return _already(VolumeSource(host, pool, name), addresses, net, progress)
+        return _already(open_volume(host, pool, name), addresses, net, progress)
     transfer = Transfer(addresses, net, expected, progress)
     pieces = iter(transfer)
     first = next(pieces, b"")

@@ -53,15 +53,17 @@ def shallow_scan(
 
     Pools that are inactive, or do not answer, are noted. Raises NotFound, HostError, Locked, Failed.
     """
+    from kimchictl.actions.stream_survey import StreamSurvey, place_name
     from kimchictl.virt.pools import active_pools
 
     result = ScanResult()
-    contents = {f"pool:{pool.name}": pool for pool in active_pools(host, progress, pools)}
-    if contents and not host.is_local:
-        raise Failed(f"the pools of {host.uri} are on another machine", "run the scan there")
+    contents = {place_name(host, pool.name): pool for pool in active_pools(host, progress, pools)}
 
     def survey(name: str, before: Document) -> Survey:
-        return PoolSurvey(contents[name], before.places.get(name), options, naming)
+        pool, old = contents[name], before.places.get(name)
+        if pool.streamed:
+            return StreamSurvey(host, pool, old, options, naming)
+        return PoolSurvey(pool, old, options, naming)
 
     return _scan(tuple(contents), survey, options, index, progress, result)
 

@@ -52,7 +52,7 @@ def _first_seen(survey: Survey, before: Document, options: ScanOptions) -> list[
     place.automatic |= options.create_templates
     if not place.automatic:
         return []
-    known = {path for other in before.places.values() if other.host is None for path in other.entries}
+    known = {path for other in before.places.values() if other.host == place.host for path in other.entries}
     offered = []
     for path, entry in place.entries.items():
         pending = entry.pending or path not in known

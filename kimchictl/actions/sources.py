@@ -54,38 +54,43 @@ class Seen:
     evidence: Evidence
 
 
-def probe_source(text: str, host: Callable[[], "Host"], config: Config) -> Image:
+def probe_source(text: str, host: Callable[[], "Host"], config: Config, remote: bool = False) -> Image:
     """The image that `text` names; see `look_at`."""
-    return look_at(text, host, config).image
+    return look_at(text, host, config, remote).image
 
 
-def look_at(text: str, host: Callable[[], "Host"], config: Config) -> Seen:
-    """The image that `text` names, and why it is called what it is called.
+def look_at(text: str, host: Callable[[], "Host"], config: Config, remote: bool = False) -> Seen:
+    """The image that `text` names, and why it is called what it is called; `remote` as for `opened`.
 
     Raises NotFound, Invalid, Failed, Damaged, HostError.
     """
     kind, rest = split_source(text)
-    if kind != "pool":
+    if kind == "url" or (kind == "path" and not remote):
         with opened(text, host, config) as source:
             return _seen(source)
-    volume = _find_volume(rest, host())
-    with open_source(volume.path) as source:
+    connection = host()
+    volume = _volume(kind, rest, connection)
+    with _open_volume(volume, connection) as source:
         seen = _seen(source)
-    image = replace(seen.image, source="pool", pool=volume.pool, volume=volume.name, capacity=volume.capacity)
+    where = None if connection.is_local else connection.uri
+    image = replace(
+        seen.image, source="pool", host=where, pool=volume.pool, volume=volume.name, capacity=volume.capacity
+    )
     return replace(seen, image=image)
 
 
-def opened(text: str, host: Callable[[], "Host"], config: Config) -> Source:
+def opened(text: str, host: Callable[[], "Host"], config: Config, remote: bool = False) -> Source:
     """What `text` names, open; to be closed by the caller.
 
-    `host` opens the connection and is called only for a volume; a URL is asked as `config` says. Raises NotFound,
-    Invalid, Failed, HostError.
+    `host` opens the connection and is called only for a volume; with a host that is `remote`, a path is one, too. A URL
+    is asked as `config` says. Raises NotFound, Invalid, Failed, HostError.
     """
     kind, rest = split_source(text)
-    if kind == "path":
+    if kind == "path" and not remote:
         return _open_local(rest)
-    if kind == "pool":
-        return open_source(_find_volume(rest, host()).path)
+    if kind in ("path", "pool"):
+        connection = host()
+        return _open_volume(_volume(kind, rest, connection), connection)
     from kimchictl.media.remote import net_settings, open_url
 
     return open_url(rest, net_settings(config))
@@ -106,8 +111,26 @@ def _open_local(path: str) -> Source:
         raise NotFound(str(error), hint) from None
 
 
-def _find_volume(name: str, host: "Host") -> "Volume":
-    from kimchictl.virt.volumes import find_volume
+def _volume(kind: str, rest: str, host: "Host") -> "Volume":
+    """The volume that POOL/VOLUME or a path on the host names. Raises NotFound, WrongState."""
+    from kimchictl.virt.volumes import find_by_path, find_volume
 
-    pool, _, volume = name.partition("/")
-    return find_volume(host, pool, volume)
+    if kind == "pool":
+        pool, _, name = rest.partition("/")
+        return find_volume(host, pool, name)
+    found = find_by_path(host, rest)
+    if found is None:
+        raise NotFound(
+            f"{rest!r} is in no active storage pool of {host.uri}",
+            "kimchictl volume list shows what is; a file of this machine is read without -c",
+        )
+    return found
+
+
+def _open_volume(volume: "Volume", host: "Host") -> Source:
+    """A file of this machine directly, anything else through libvirt."""
+    if host.is_test or (host.is_local and volume.type in ("file", "block") and volume.path):
+        return open_source(volume.path or volume.name)
+    from kimchictl.virt.volumesource import open_volume
+
+    return open_volume(host, volume.pool, volume.name)

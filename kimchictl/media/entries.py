@@ -106,12 +106,17 @@ class Examination:
                 if first in self.entries:
                     self.entries[first].also += (path,)
                 continue
-            old = self._known.get(path)
-            if old is not None and old.status == status and self._trust:
-                self.entries[path] = replace(old, also=()) if old.also else old
-                continue
-            self._open(path, status, old)
-            progress.advance(self._counters.read, f"{self._counters.opened} images, {path}")
+            if self.take(path, status):
+                progress.advance(self._counters.read, f"{self._counters.opened} images, {path}")
+
+    def take(self, path: str, status: Status) -> bool:
+        """Make the entry of one file whose status is known; whether it had to be opened."""
+        old = self._known.get(path)
+        if old is not None and old.status == status and self._trust:
+            self.entries[path] = replace(old, also=()) if old.also else old
+            return False
+        self._open(path, status, old)
+        return True
 
     def _open(self, path: str, status: Status, old: Entry | None) -> None:
         entry = _look(path, status, old, self._probe)

@@ -164,12 +164,14 @@ class Index:
         except OSError as error:
             raise files.failed("make the directory", self.own, error) from error
 
-    def forget(self, paths: Iterable[str]) -> list[str]:
-        """Drop the images at `paths` or below them; the locations dropped."""
+    def forget(self, paths: Iterable[str], host: str | None = None) -> list[str]:
+        """Drop the images of `host` at `paths` or below them; the locations dropped."""
         wanted = tuple(path.rstrip("/") for path in paths)
         dropped = set()
         with self.session() as document:
             for place in document.places.values():
+                if place.host != host:
+                    continue
                 for path in [path for path in place.entries if _is_below(path, wanted)]:
                     del place.entries[path]
                     place.stamps = None  # the next scan looks again, should it still be there

@@ -21,7 +21,8 @@ TYPES = ("file", "block", "dir", "network", "netdir", "ploop")
 class Volume:
     """Sizes are bytes; `backing` is the path of the image below it; `used_by` names VMs.
 
-    `os_distro`, `os_version` and `bootable` are an image's, None for what is no image.
+    `os_distro`, `os_version` and `bootable` are an image's, None for what is no image. `physical` is the length of its
+    file, `mtime` and `ctime` its file's, in seconds since the epoch; they are not printed.
     """
 
     name: str
@@ -36,6 +37,9 @@ class Volume:
     os_distro: str | None = None
     os_version: str | None = None
     bootable: bool | None = None
+    physical: int | None = None
+    mtime: float | None = None
+    ctime: float | None = None
 
 
 def find_volume(host: Host, pool_name: str, name: str) -> Volume:
@@ -118,7 +122,19 @@ def read_volume(handle: Any, pool_name: str) -> Volume:
         capacity=xml.number(root, "capacity"),
         allocation=xml.number(root, "allocation"),
         backing=xml.text(root, "backingStore/path"),
+        physical=xml.number(root, "physical"),
+        mtime=_seconds(root, "mtime"),
+        ctime=_seconds(root, "ctime"),
     )
+
+
+def _seconds(root: xml.Element, name: str) -> float | None:
+    """A time of the volume's file; None for what has none."""
+    found = xml.text(root, f"target/timestamps/{name}")
+    try:
+        return float(found) if found else None
+    except ValueError:
+        return None
 
 
 def volume_xml(

@@ -1,7 +1,6 @@
 """Bytes into a volume and out of it through libvirt's stream: for hosts and pools whose files cannot be reached here.
 
 upload         a new volume of exactly these bytes, or none at all
-VolumeSource   the first sectors of an image; reading costs a call each, as a stream cannot be asked for an offset
 """
 
 from collections.abc import Iterable
@@ -9,9 +8,8 @@ from contextlib import suppress
 from typing import Any
 
 from kimchictl.errors import Failed
-from kimchictl.media.source import Source, Unreadable
-from kimchictl.virt.connection import Host, asking, translate
-from kimchictl.virt.volumes import Volume, create_volume, find_handle, find_volume, read_volume
+from kimchictl.virt.connection import Host, asking
+from kimchictl.virt.volumes import Volume, create_volume, find_handle, read_volume
 
 _PIECE = 256 << 10  # bytes; libvirt's messages hold little more
 
@@ -55,35 +53,3 @@ def _fill(host: Host, handle: Any, name: str, size: int, pieces: Iterable[bytes]
         with suppress(host.lib.libvirtError):
             stream.abort()
         raise
-
-
-class VolumeSource(Source):
-    """A volume, read through libvirt. Raises NotFound, WrongState when it is made."""
-
-    __slots__ = ("_handle", "_host", "volume")
-
-    def __init__(self, host: Host, pool_name: str, name: str) -> None:
-        self._host = host
-        self._handle = find_handle(host, pool_name, name)
-        self.volume = find_volume(host, pool_name, name)
-        # A raw volume's allocation can be anything; its capacity is the length of the file.
-        super().__init__(self.volume.path or f"pool:{pool_name}/{name}", "pool", self.volume.capacity)
-
-    def read(self, offset: int, size: int) -> bytes:
-        """The `size` bytes at `offset`, fewer only at the end. Raises Unreadable."""
-        size = min(size, (self.size or 0) - offset)
-        if size <= 0:
-            return b""
-        stream = self._host.conn.newStream(0)
-        data = b""
-        try:
-            self._handle.download(stream, offset, size, 0)
-            while len(data) < size and (piece := stream.recv(size - len(data))):
-                data += piece
-            stream.finish()
-        except self._host.lib.libvirtError as error:
-            with suppress(self._host.lib.libvirtError):
-                stream.abort()
-            reason = str(translate(error, self.location))
-            raise Unreadable(f"image {self.location!r} cannot be read", reason) from None
-        return data

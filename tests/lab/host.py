@@ -112,19 +112,21 @@ def why_not() -> str | None:
 class PrivateHost:
     """A private host that lives as long as the `with` block, and no longer than the process that made it."""
 
-    def __init__(self, root: Path | None = None, qemu_user: str = "root") -> None:
+    def __init__(self, root: Path | None = None, qemu_user: str = "root", settings: str = "") -> None:
+        """`settings` are further lines of libvirtd.conf; with "listen_tls = 1" among them it listens."""
         self._own = root is None
         # Short on purpose: a socket's path has 107 bytes.
         self.root = Path(tempfile.mkdtemp(prefix="kimchi-host-")) if root is None else root
         self.uri = f"qemu+unix:///system?socket={self.root}/run/libvirt-sock"
         self.qemu_user = qemu_user
+        self.settings = settings
         self._process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:
         reason = why_not()
         if reason:
             raise HostUnavailable(reason)
-        prepare(self.root, self.qemu_user)
+        prepare(self.root, self.qemu_user, self.settings)
         # It ends when our end of its stdin is closed, be it by a kill -9.
         self._process = subprocess.Popen(
             command_line(self.root, ["sh", "-c", "echo ready; exec cat"]),
@@ -153,6 +155,13 @@ class PrivateHost:
     def popen(self, argv: Sequence[str | os.PathLike[str]], **options: Any) -> subprocess.Popen[Any]:
         """subprocess.Popen, but on the private host: for a server that its guests shall reach."""
         return subprocess.Popen(self._entering(argv), **options)
+
+    def serve(self, argv: Sequence[str | os.PathLike[str]], **options: Any) -> subprocess.Popen[Any]:
+        """The same, but on this machine's network: for a server through which the host is reached from outside.
+
+        It is one of this machine's processes, too, so that it gets the signals that are sent to what this returns.
+        """
+        return subprocess.Popen(self._entering(argv, files_only=True), **options)
 
     def listen(self, port: int = 0) -> socket.socket:
         """A listening socket on the host's own loopback, served by this process: for a test's server that counts.
@@ -185,16 +194,19 @@ class PrivateHost:
         assert self._process, "the private host is not running"
         return self._process.pid
 
-    def _entering(self, argv: Sequence[str | os.PathLike[str]]) -> list[str | os.PathLike[str]]:
+    def _entering(
+        self, argv: Sequence[str | os.PathLike[str]], files_only: bool = False
+    ) -> list[str | os.PathLike[str]]:
         # unshare(1) itself stays in the pid namespace it came from; its children are in the new one.
         # --root: in a chroot, entering the mount namespace alone would lead out of it.
         pid = self._pid
-        enter = ["nsenter", f"--target={pid}", "--mount", "--net", "--uts", "--root"]
-        enter += [f"--pid=/proc/{pid}/ns/pid_for_children", "--"]
-        return [*enter, "sh", "-c", 'cd "$0" && exec "$@"', os.getcwd(), *argv]
+        enter = ["nsenter", f"--target={pid}", "--mount", "--root"]
+        if not files_only:
+            enter += ["--net", "--uts", f"--pid=/proc/{pid}/ns/pid_for_children"]
+        return [*enter, "--", "sh", "-c", 'cd "$0" && exec "$@"', os.getcwd(), *argv]
 
 
-def prepare(root: Path, qemu_user: str = "root") -> None:
+def prepare(root: Path, qemu_user: str = "root", settings: str = "") -> None:
     """Makes what libvirtd finds at its start."""
     if str(root).startswith("/run/"):
         raise HostUnavailable(f"{root} would be hidden on the private host, which has a /run of its own")
@@ -203,7 +215,7 @@ def prepare(root: Path, qemu_user: str = "root") -> None:
     for searched in (root, root / "lib", root / "lib/images"):
         searched.chmod(0o711)
     group = "root" if qemu_user == "root" else "kvm"
-    (root / "etc/libvirtd.conf").write_text(LIBVIRTD_CONF)
+    (root / "etc/libvirtd.conf").write_text(LIBVIRTD_CONF + settings)
     (root / "etc/qemu.conf").write_text(QEMU_CONF.format(user=qemu_user, group=group))
     (root / "etc/qemu/networks/default.xml").write_text(DEFAULT_NETWORK)
 
@@ -287,8 +299,10 @@ def make_node(path: Path, mode: int, device: int) -> None:
 
 
 def start_libvirtd(root: Path) -> None:
+    listens = "listen_tls = 1" in (root / "etc/libvirtd.conf").read_text()
+    options = ["--config", "/etc/libvirt/libvirtd.conf", "--pid-file", "/run/libvirt/libvirtd.pid"]
     subprocess.run(
-        ["libvirtd", "--daemon", "--config", "/etc/libvirt/libvirtd.conf", "--pid-file", "/run/libvirt/libvirtd.pid"],
+        ["libvirtd", "--daemon", *options, *(["--listen"] if listens else [])],
         check=True,
         stdin=subprocess.DEVNULL,
     )

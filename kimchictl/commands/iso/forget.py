@@ -26,7 +26,7 @@ def forget(app: App, paths: tuple[str, ...], missing_ok: bool) -> int:
     """
 
     def drop(path: str) -> None:
-        dropped = app.index.forget([path, os.path.abspath(path)])
+        dropped = app.index.forget([path, os.path.abspath(path)], app.remote_host)
         if not dropped:
             raise NotFound(f"no image at or below {path!r} is known", "kimchictl iso list shows what is")
         app.note(f"{len(dropped)} {'entry' if len(dropped) == 1 else 'entries'} dropped below {path}")

@@ -30,7 +30,8 @@ def probe(app: App, sources: tuple[str, ...], explain: bool) -> int:
     from kimchictl.actions.sources import look_at
     from kimchictl.actions.usage import used_by_templates
 
-    seen, status = app.each(sources, lambda source: look_at(source, lambda: app.host, app.config))
+    remote = app.remote_host is not None
+    seen, status = app.each(sources, lambda source: look_at(source, lambda: app.host, app.config, remote))
     images = used_by_templates([one.image for one in seen], app.templates)
     if explain:
         emit_explained(app, images, [one.evidence for one in seen])

@@ -29,7 +29,7 @@ def teach(app: App, source: str, distro: str, version: str, name: str | None, re
     from kimchictl.actions.sources import opened
     from kimchictl.actions.teach import keep_rule, rule_for
 
-    with opened(source, lambda: app.host, app.config) as medium:
+    with opened(source, lambda: app.host, app.config, app.remote_host is not None) as medium:
         document = rule_for(medium, distro, version, name)
     write_json(document)
     if dry_run:

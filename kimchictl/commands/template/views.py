@@ -124,7 +124,7 @@ def prober(app: App) -> "Prober":
     """What reads the image that a SOURCE names; the host is asked only for a volume of a pool."""
     from kimchictl.actions.sources import probe_source
 
-    return lambda source: probe_source(source, lambda: app.host, app.config)
+    return lambda source: probe_source(source, lambda: app.host, app.config, app.remote_host is not None)
 
 
 def asker(app: App) -> Callable[[Template], "Image"]:

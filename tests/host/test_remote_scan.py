@@ -1,0 +1,126 @@
+"""Pools of a host far away: reached over ssh and over TLS, with nothing but libvirt installed there."""
+
+import json
+import os
+import sys
+
+import pytest
+
+from lab.certificates import AUTHORITY, GOOD
+from lab.host import PrivateHost
+from lab.images import make_image
+from lab.sshd import SSHD, SshServer
+
+DEBIAN = "Debian 12.5.0 amd64 n"
+THERE = "/var/lib/libvirt/images"  # the private host's own: this machine has other files at the same paths
+
+
+@pytest.fixture(scope="module")
+def ssh(private_host):
+    if SSHD is None:
+        pytest.skip("sshd is not installed")
+    with SshServer(private_host) as server:
+        yield server.uri
+
+
+@pytest.fixture
+def far(host, kimchi, ssh):
+    """Arguments that name the host over ssh; an active pool `p` with an image is on it."""
+    far_away = ("-c", ssh)
+    os.makedirs(host.root / "lib/images/p", exist_ok=True)
+    make_image(host.root / "lib/images/p/deb.iso", DEBIAN)
+    kimchi("pool", "create", "p", "--path", f"{THERE}/p", "--start", *far_away, status=0)
+    yield far_away
+    for name in os.listdir(host.root / "lib/images/p"):
+        (host.root / "lib/images/p" / name).unlink()
+
+
+def listed(kimchi, *argv):
+    return kimchi(*argv, "-o", "json", status=0).json
+
+
+def without(image, *keys):
+    return {key: value for key, value in image.items() if key not in keys}
+
+
+def test_the_same_record_comes_over_ssh_as_from_the_file(far, kimchi, host):
+    (found,) = listed(kimchi, "iso", "scan", *far)
+    (here,) = listed(kimchi, "iso", "probe", host.root / "lib/images/p/deb.iso")
+    assert (found["location"], found["pool"], found["volume"]) == (f"{THERE}/p/deb.iso", "p", "deb.iso")
+    assert (found["source"], found["host"], found["capacity"]) == ("pool", far[1], here["size"])
+    apart = ("location", "source", "host", "pool", "volume", "capacity", "mtime")
+    assert without(found, *apart) == without(here, *apart)
+    assert found["mtime"] == here["mtime"] and found["os_version"] == "12.5.0"
+
+
+def test_a_second_scan_reads_nothing_again(far, kimchi, monkeypatch):
+    monkeypatch.setattr("kimchictl.media.entries.RACY", -1 << 62)  # else what was just written may change unnoticed
+    listed(kimchi, "iso", "scan", *far)
+    assert "1 images, 0 files opened" in kimchi("iso", "scan", "-v", *far, status=0).err
+
+
+def test_what_changes_there_is_told_and_this_machine_s_list_is_another(far, kimchi, host):
+    listed(kimchi, "iso", "scan", "--changed", *far)
+    make_image(host.root / "lib/images/p/f.iso", "Fedora 17 x86_64")
+    (host.root / "lib/images/p/deb.iso").unlink()
+    changes = listed(kimchi, "iso", "scan", "--changed", *far)
+    assert [(one["change"], one["volume"]) for one in changes] == [("removed", "deb.iso"), ("added", "f.iso")]
+    assert [image["volume"] for image in listed(kimchi, "iso", "list", *far)] == ["f.iso"]
+    assert listed(kimchi, "iso", "list") == []
+
+
+def test_a_volume_is_probed_by_pool_and_by_its_path_there(far, kimchi):
+    (by_pool,) = listed(kimchi, "iso", "probe", "pool:p/deb.iso", *far)
+    (by_path,) = listed(kimchi, "iso", "probe", f"{THERE}/p/deb.iso", *far)
+    assert by_pool == by_path
+    assert (by_pool["host"], by_pool["volume"], by_pool["os_distro"]) == (far[1], "deb.iso", "debian")
+
+
+def test_a_path_of_this_machine_is_not_opened_for_a_host_far_away(far, kimchi, tmp_path):
+    here = make_image(tmp_path / "here.iso", DEBIAN)
+    assert "no active storage pool" in kimchi("iso", "probe", here, *far, status=3).err
+
+
+def test_a_template_made_over_ssh_names_the_volume_there(far, kimchi):
+    kimchi("template", "create", "deb", "--cdrom", f"{THERE}/p/deb.iso", *far, status=0)
+    assert listed(kimchi, "template", "show", "deb", *far)["cdrom"] == "pool:p/deb.iso"
+
+
+def test_damaged_and_unusual_volumes_cost_no_more_than_themselves(far, kimchi, host):
+    pool = host.root / "lib/images/p"
+    (pool / "bad.iso").write_bytes((pool / "deb.iso").read_bytes()[:40000])
+    (pool / "notes.iso").write_text("no image")
+    (pool / "disk.img").write_bytes((pool / "deb.iso").read_bytes())
+    (pool / os.fsdecode(b"caf\xe9.iso")).write_bytes((pool / "deb.iso").read_bytes())
+    scan = kimchi("iso", "scan", "-o", "json", *far, status=0)
+    assert {image["volume"]: image["error"] for image in scan.json} == {
+        "bad.iso": "incomplete",
+        "deb.iso": None,
+        "disk.img": None,
+    }
+    assert "notes.iso" in scan.err and "not UTF-8" in scan.err
+
+
+def test_a_configured_host_is_named_by_its_name(far, kimchi, monkeypatch, tmp_path):
+    monkeypatch.setenv("KIMCHI_CONFIG_DIR", str(tmp_path))
+    (tmp_path / "kimchictl.toml").write_text(f'[hosts.far]\nuri = "{far[1]}"\n')
+    assert [image["volume"] for image in listed(kimchi, "iso", "scan", "-c", "far")] == ["deb.iso"]
+
+
+def test_over_tls_the_same_is_found(tmp_path):
+    pki = tmp_path / "pki"
+    pki.mkdir()
+    for name, content in (("cacert", AUTHORITY), ("server", GOOD)):
+        (pki / f"{name}.pem").write_text(content)
+    settings = f'listen_tls = 1\ntls_no_verify_certificate = 1\nca_file = "{pki}/cacert.pem"\n'
+    settings += f'cert_file = "{pki}/server.pem"\nkey_file = "{pki}/server.pem"\n'
+    with PrivateHost(settings=settings) as secure:
+        make_image(secure.root / "lib/images/deb.iso", DEBIAN)
+        command = [sys.executable, "-m", "kimchictl", "-c", f"qemu+tls://localhost/system?pkipath={pki}"]
+
+        def run(*argv):
+            return secure.run([*command, *argv], check=True, capture_output=True, text=True).stdout
+
+        run("pool", "create", "p", "--path", THERE, "--start")
+        (found,) = json.loads(run("iso", "scan", "-o", "json"))
+    assert (found["volume"], found["os_distro"], found["os_version"]) == ("deb.iso", "debian", "12.5.0")
