@@ -78,16 +78,15 @@ class Database:
 
     def matches(self, media: Media) -> list[Entry]:
         """The entries that match, best first; an entry for each system at most."""
-        labels = (media.volume_id, media.system_id, media.publisher_id, media.application_id)
         entries: dict[int, Entry] = {}
         for number in self._candidates(media.volume_id):
-            number, arch, live, size, *patterns = row = [column[number] for column in self._media]
-            if size and size != media.volume_size:
+            if not self._matches(number, media):
                 continue
-            if all(index < 0 or self._match(index, label) for index, label in zip(patterns, labels, strict=True)):
-                system = self._system(number)
-                entry = Entry(system, None if arch == "all" else arch, bool(live), _rank(system, row))
-                entries[number] = _better(entry, entries.get(number))
+            row = [column[number] for column in self._media]
+            system = self._system(row[0])
+            arch = None if row[1] == "all" else row[1]
+            entry = Entry(system, arch, bool(row[2]), _rank(system, row))
+            entries[row[0]] = _better(entry, entries.get(row[0]))
         # Of several as good the newest, since images of new systems are the ones that are installed.
         newest_first = sorted(entries.values(), key=lambda entry: entry.system.released or "", reverse=True)
         return sorted(newest_first, key=lambda entry: entry.rank)
@@ -135,7 +134,20 @@ class Database:
         for length in range(min(len(volume_id), PREFIX_LENGTH), -1, -1):
             yield from self._index.get(volume_id[:length], ())
 
+    def _matches(self, number: int, media: Media) -> bool:
+        """Whether all that an entry gives is so; the volume id first, which decides nearly always."""
+        _, _, _, sizes, volumes, systems, publishers, applications = self._media
+        return (
+            self._match(volumes[number], media.volume_id)
+            and (not sizes[number] or sizes[number] == media.volume_size)
+            and self._match(systems[number], media.system_id)
+            and self._match(publishers[number], media.publisher_id)
+            and self._match(applications[number], media.application_id)
+        )
+
     def _match(self, index: int, label: str) -> bool:
+        if index < 0:
+            return True
         if not label or not label.startswith(self._literals[index]):
             return False
         if self._whole[index]:

@@ -89,7 +89,7 @@ class Rule:
 
     def matches(self, labels: Labels) -> Hit | None:
         """What this rule says of a medium with these labels, or None."""
-        if self.when and not any(word in labels.joined for word in self.when):
+        if not self._is_due(labels.joined):
             return None
         for option in self.alternatives():
             if ("inside" in option) != bool(labels.inside):
@@ -105,6 +105,13 @@ class Rule:
             else:
                 return self._hit(groups, labels)
         return None
+
+    def _is_due(self, joined: str) -> bool:
+        """Whether one of the rule's literals is in the labels; asked of each rule for each image, so spelled out."""
+        for word in self.when:
+            if word in joined:
+                return True
+        return not self.when
 
     def _hit(self, groups: dict[str, str], labels: Labels) -> Hit:
         rule = self.document
