@@ -45,9 +45,12 @@ def load_or_compile(files: list[DatabaseFile], cache_dir: str | None) -> Documen
 
 
 def write_cache(path: str, stamp: str, document: Document) -> None:
-    """Raises Failed."""
+    """Makes `document` the cache at `path`, in the place of whatever is there. Raises Failed."""
     content = json.dumps(document, ensure_ascii=True, separators=(",", ":")).encode()
     make_directory(os.path.dirname(path))
+    # A file that is replaced hands on its owner and permissions, which may be why it was not believed.
+    with contextlib.suppress(OSError):
+        os.unlink(path)
     replace_file(path, b"%s\n%08x\n%s\n" % (stamp.encode(), zlib.crc32(content), content), 0o600)
 
 

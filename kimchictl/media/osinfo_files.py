@@ -56,7 +56,7 @@ def directories(environ: Mapping[str, str]) -> tuple[str, ...]:
     """The trees of the database, lowest first, whether they exist or not; needs no HOME."""
     home = environ.get("XDG_CONFIG_HOME") or ""
     if not home.startswith("/"):
-        home = os.path.join(environ.get("HOME") or "/nonexistent", ".config")
+        home = os.path.join(environ.get("HOME") or os.path.expanduser("~"), ".config")
     system = environ.get("OSINFO_SYSTEM_DIR") or environ.get("OSINFO_DATA_DIR") or "/usr/share/osinfo"
     local = environ.get("OSINFO_LOCAL_DIR") or "/etc/osinfo"
     return system, local, environ.get("OSINFO_USER_DIR") or os.path.join(home, "osinfo")
