@@ -141,7 +141,7 @@ def _text(source: Source, node: Node) -> str:
 def _section(text: str, wanted: str) -> dict[str, str]:
     """The keys of a section of an INI file, in lower case; "" is what comes before the first section."""
     section = ""
-    values = {}
+    values: dict[str, str] = {}
     for line in text.split("\n"):
         line = line.strip()
         if line.startswith("["):

@@ -117,8 +117,8 @@ class Rule:
         rule = self.document
         version = _version(rule, groups)
         names = {**groups, **version_parts(version)}
-        arch = groups.get("arch", "").lower()
-        arch = rule.get("arches", {}).get(arch) or canonical_arch(arch) or labels.arch() or rule.get("arch")
+        said = groups.get("arch", "").lower()
+        arch = rule.get("arches", {}).get(said) or canonical_arch(said) or labels.arch() or rule.get("arch")
         edition, live = _edition(rule, labels)
         called = groups.get("id", "")
         names["id"] = rule.get("ids", {}).get(called.lower(), called.lower())
