@@ -69,7 +69,7 @@ class StreamSurvey(Survey):
 
 def _status(source: VolumeSource) -> Status:
     """What tells one content of a volume from another; of what has no times, nothing does: it is read every time."""
-    volume = source.volume
-    if volume.mtime is None or volume.ctime is None:
+    file = source.file
+    if file.mtime is None or file.ctime is None:
         return 0, 0, source.size or 0, 0, time.time_ns()
-    return 0, 0, source.size or 0, round(volume.mtime * 1e9), round(volume.ctime * 1e9)
+    return 0, 0, source.size or 0, round(file.mtime * 1e9), round(file.ctime * 1e9)

@@ -21,8 +21,7 @@ TYPES = ("file", "block", "dir", "network", "netdir", "ploop")
 class Volume:
     """Sizes are bytes; `backing` is the path of the image below it; `used_by` names VMs.
 
-    `os_distro`, `os_version` and `bootable` are an image's, None for what is no image. `physical` is the length of its
-    file, `mtime` and `ctime` its file's, in seconds since the epoch; they are not printed.
+    `os_distro`, `os_version` and `bootable` are an image's, None for what is no image.
     """
 
     name: str
@@ -37,9 +36,15 @@ class Volume:
     os_distro: str | None = None
     os_version: str | None = None
     bootable: bool | None = None
-    physical: int | None = None
-    mtime: float | None = None
-    ctime: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeFile:
+    """The file of a volume: its length in bytes, and when it changed, in seconds since the epoch; None: it has none."""
+
+    size: int | None
+    mtime: float | None
+    ctime: float | None
 
 
 def find_volume(host: Host, pool_name: str, name: str) -> Volume:
@@ -110,8 +115,18 @@ def _remembered(handle: Any, pool_name: str) -> Volume:
 
 def read_volume(handle: Any, pool_name: str) -> Volume:
     """One volume, from its XML."""
+    return read_both(handle, pool_name)[0]
+
+
+def read_both(handle: Any, pool_name: str) -> tuple[Volume, VolumeFile]:
+    """The same, with its file."""
     name = handle.name()
     root = xml.parse(handle.XMLDesc(0), f"volume {name!r}")
+    file = VolumeFile(xml.number(root, "physical"), _seconds(root, "mtime"), _seconds(root, "ctime"))
+    return _volume(root, name, pool_name), file
+
+
+def _volume(root: xml.Element, name: str, pool_name: str) -> Volume:
     form = root.find("target/format")
     return Volume(
         name=name,
@@ -122,9 +137,6 @@ def read_volume(handle: Any, pool_name: str) -> Volume:
         capacity=xml.number(root, "capacity"),
         allocation=xml.number(root, "allocation"),
         backing=xml.text(root, "backingStore/path"),
-        physical=xml.number(root, "physical"),
-        mtime=_seconds(root, "mtime"),
-        ctime=_seconds(root, "ctime"),
     )
 
 

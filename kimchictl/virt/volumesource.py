@@ -14,7 +14,7 @@ from kimchictl.progress import SILENT, Progress
 from kimchictl.virt.connection import Host, asking, is_code, translate
 from kimchictl.virt.deadlines import within
 from kimchictl.virt.pools import find_active_pool
-from kimchictl.virt.volumes import Volume, find_handle, read_volume
+from kimchictl.virt.volumes import Volume, VolumeFile, find_handle, read_both
 
 TIMEOUT = 10.0  # seconds that one question, or one piece, may take
 PLAIN_FORMATS = (None, "iso", "raw", "unknown")  # in which a volume's bytes are the medium's
@@ -22,17 +22,17 @@ _CHUNK = 256 << 10
 
 
 class VolumeSource(Source):
-    """`location` is the volume's path on its host, `size` its file's length, `volume` all that libvirt says of it.
+    """`location` is the volume's path on its host, `size` its length, `volume` and `file` what libvirt says.
 
     `reads` and `bytes` count what was asked for so far.
     """
 
-    __slots__ = ("_handle", "_host", "_timeout", "bytes", "reads", "volume")
+    __slots__ = ("_handle", "_host", "_timeout", "bytes", "file", "reads", "volume")
 
-    def __init__(self, host: Host, handle: Any, volume: Volume, timeout: float = TIMEOUT) -> None:
-        size = volume.capacity if volume.physical is None else volume.physical
-        super().__init__(volume.path or volume.name, "pool", size, volume.mtime)
-        self.volume = volume
+    def __init__(self, host: Host, handle: Any, volume: Volume, file: VolumeFile, timeout: float = TIMEOUT) -> None:
+        size = volume.capacity if file.size is None else file.size
+        super().__init__(volume.path or volume.name, "pool", size, file.mtime)
+        self.volume, self.file = volume, file
         self.reads = self.bytes = 0
         self._host, self._handle, self._timeout = host, handle, timeout
 
@@ -72,8 +72,8 @@ def open_volume(host: Host, pool: str, name: str) -> VolumeSource:
     """The volume of that name. Raises NotFound, WrongState, TimedOut."""
     handle = find_handle(host, pool, name)
     with asking(f"volume {name!r} of pool {pool!r}"):
-        volume = within(TIMEOUT, f"volume {name!r} of pool {pool!r}", lambda: read_volume(handle, pool))
-    return VolumeSource(host, handle, volume)
+        said = within(TIMEOUT, f"volume {name!r} of pool {pool!r}", lambda: read_both(handle, pool))
+    return VolumeSource(host, handle, *said)
 
 
 def volume_sources(host: Host, pool: str, progress: Progress = SILENT) -> Generator[VolumeSource, None, None]:
@@ -93,15 +93,15 @@ def volume_sources(host: Host, pool: str, progress: Progress = SILENT) -> Genera
     progress.begin(f"scanning pool {pool}", len(named), "volumes")
     for number, (name, handle) in enumerate(sorted(named, key=lambda pair: pair[0])):
         progress.advance(number, name)
-        volume = _look(host, handle, name, pool, progress)
-        if volume is not None and volume.format in PLAIN_FORMATS:
-            yield VolumeSource(host, handle, volume)
+        said = _look(host, handle, name, pool, progress)
+        if said is not None and said[0].format in PLAIN_FORMATS:
+            yield VolumeSource(host, handle, *said)
 
 
-def _look(host: Host, handle: Any, name: str, pool: str, progress: Progress) -> Volume | None:
+def _look(host: Host, handle: Any, name: str, pool: str, progress: Progress) -> tuple[Volume, VolumeFile] | None:
     """None for one that is gone since it was listed, or that cannot be looked at."""
     try:
-        return within(TIMEOUT, f"volume {name!r} of pool {pool!r}", lambda: read_volume(handle, pool))
+        return within(TIMEOUT, f"volume {name!r} of pool {pool!r}", lambda: read_both(handle, pool))
     except host.lib.libvirtError as error:
         if not is_code(error, "NO_STORAGE_VOL"):
             progress.note(str(translate(error, f"volume {name!r} of pool {pool!r} was left out")))
