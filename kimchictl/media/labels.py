@@ -54,9 +54,9 @@ class Labels:
             media.volume_set_id,
             media.publisher_id,
             media.preparer_id,
+            media.application_id,
         )
-        ids += (media.application_id, inside)
-        return cls(*ids, joined=inside.lower() if inside else "\n".join(ids).lower())
+        return cls(*ids, inside, joined=inside.lower() if inside else "\n".join(ids).lower())
 
     def arch(self) -> str | None:
         """The architecture that a label mentions, the volume id first."""
