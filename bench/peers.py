@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
-from lab.images import make_image  # noqa: E402 - the path to it is set above
+from lab.images import make_image
 
 LABELS = (
     "Debian 12.5.0 amd64 n",
