@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,41 +31,50 @@ def host(private_host: PrivateHost, monkeypatch: pytest.MonkeyPatch) -> Iterator
     """The host, empty as it was at first, and the one that kimchictl talks to when no -c says otherwise."""
     monkeypatch.setenv("LIBVIRT_DEFAULT_URI", private_host.uri)
     yield private_host
+    monkeypatch.undo()  # a test may have patched what empty() calls
     empty(private_host.uri)
 
 
 def empty(uri: str) -> None:
-    """Removes what a test made: domains with all that goes with them, pools, networks but `default`."""
+    """Removes what a test made: domains with all that goes with them, pools, networks but `default`, secrets."""
     connection = libvirt.open(uri)
     try:
         for domain in connection.listAllDomains():
-            if domain.isActive():
-                domain.destroy()
-            if domain.isPersistent():
-                domain.undefineFlags(
-                    libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
-                    | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
-                    | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
-                    | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
-                )
-        for pool in connection.listAllStoragePools():
-            _end(pool)
-        for network in connection.listAllNetworks():
-            if network.name() == "default":
-                if network.isActive():
-                    network.destroy()
-            else:
-                _end(network)
+            with gone_already():
+                remove_domain(domain)
+        for thing in [*connection.listAllStoragePools(), *connection.listAllNetworks()]:
+            with gone_already():
+                stop(thing, keep=isinstance(thing, libvirt.virNetwork) and thing.name() == "default")
         for secret in connection.listAllSecrets():
             secret.undefine()
     finally:
         connection.close()
 
 
-def _end(thing: libvirt.virStoragePool | libvirt.virNetwork) -> None:
-    """Stops and undefines; a transient one is gone when it is stopped."""
+@contextlib.contextmanager
+def gone_already() -> Iterator[None]:
+    """What goes while it is looked at, as a guest that powers itself off, is gone."""
+    gone = (libvirt.VIR_ERR_NO_DOMAIN, libvirt.VIR_ERR_NO_STORAGE_POOL, libvirt.VIR_ERR_NO_NETWORK)
+    try:
+        yield
+    except libvirt.libvirtError as error:
+        if error.get_error_code() not in (*gone, libvirt.VIR_ERR_OPERATION_INVALID):
+            raise
+
+
+def remove_domain(domain: libvirt.virDomain) -> None:
+    flags = libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
+    flags |= libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
+    if domain.isPersistent():
+        domain.undefineFlags(flags)  # one that runs becomes transient: gone when it is off
+    if domain.isActive():
+        domain.destroy()
+
+
+def stop(thing: libvirt.virStoragePool | libvirt.virNetwork, keep: bool) -> None:
+    """Stops and, unless it is kept, undefines; a transient one is gone when it is stopped."""
     persistent = thing.isPersistent()
     if thing.isActive():
         thing.destroy()
-    if persistent:
+    if persistent and not keep:
         thing.undefine()
