@@ -1,28 +1,48 @@
-"""Half of the work in a second process, where the kernel's part of it is most of it.
+"""Part of the work in a second process.
 
 Asking for 30,000 directories is two thirds system calls; two processes have them done on two processors at once, where
 threads would wait for each other's interpreter lock.
 """
 
+import contextlib
 import os
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Self
+
+_ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 class Child:
-    """A forked process that does `work` and hands back its bytes. Small and short: it shares all that was open."""
+    """A forked process that does `work` and hands back its bytes: `with Child(work) as child: ... child.result()`.
+
+    Leaving the block without having asked for the result ends it.
+    """
 
     def __init__(self, work: Callable[[], bytes]) -> None:
         self._reader, writer = os.pipe()
-        self._pid = os.fork()
+        self._pid = fork()
         if self._pid == 0:
             _run(work, self._reader, writer)
         os.close(writer)
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._pid:
+            os.kill(self._pid, signal.SIGKILL)
+            os.waitpid(self._pid, 0)
+            os.close(self._reader)
+
     def result(self) -> bytes | None:
-        """What the work came to; None if it failed. To be called once, and always: it waits for the end."""
-        with open(self._reader, "rb") as pipe:
+        """What the work came to, when it is done; None if it failed. To be asked once."""
+        with open(self._reader, "rb", closefd=False) as pipe:
             content = pipe.read()
         _pid, status = os.waitpid(self._pid, 0)
+        self._pid = 0
+        os.close(self._reader)
         return content if status == 0 else None
 
 
@@ -37,6 +57,23 @@ def _run(work: Callable[[], bytes], reader: int, writer: int) -> None:
         status = 0
     finally:
         os._exit(status)
+
+
+def fork() -> int:
+    """os.fork, during which no Ctrl-C arrives: in one of the functions that Python calls around a fork (a lock may be
+    taken before it and freed after it) the exception would be lost, and with it what that function still had to do."""
+    with _held_back():
+        return os.fork()
+
+
+@contextlib.contextmanager
+def _held_back() -> Iterator[None]:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    try:
+        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)  # raises what had arrived by now
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def processors() -> int:

@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from kimchictl.media.child import fork
+
 # File systems that are made up by the kernel: no image lies there, and reading them has side effects.
 _VIRTUAL = """proc sysfs devtmpfs devpts cgroup cgroup2 securityfs debugfs tracefs pstore bpf configfs efivarfs mqueue
 hugetlbfs fusectl rpc_pipefs nfsd binfmt_misc autofs nsfs selinuxfs smackfs resctrl binder sockfs pipefs"""
@@ -144,7 +146,7 @@ def answers(touch: Callable[[], object], seconds: float) -> bool:
     exiting; a child can be abandoned.
     """
     reader, writer = os.pipe()
-    child = os.fork()
+    child = fork()
     if child == 0:
         try:
             os.close(reader)

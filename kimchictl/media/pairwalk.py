@@ -53,11 +53,11 @@ def _divide(walk: Walk, subtrees: list[bytes]) -> None:
                 if not walk.interrupted:
                     walk.descend(top)
 
-    child = Child(lambda: _second(walk, take, writer))
-    os.close(writer)
-    take()
-    os.close(reader)
-    content = child.result()
+    with Child(lambda: _second(walk, take, writer)) as child:
+        os.close(writer)
+        take()
+        os.close(reader)
+        content = child.result()
     if content is None:
         walk.interrupted = True  # killed, it took the knowledge of its share along
     else:

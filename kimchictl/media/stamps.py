@@ -68,9 +68,9 @@ class Stamps:
         first, second = range(len(self._heads) // 2), range(len(self._heads) // 2, len(self._heads))
         if len(self) < _MANY or processors() < 2:
             return self._check(first, hazard) + self._check(second, hazard)
-        child = Child(lambda: array("q", self._check(second, hazard)).tobytes())
-        mine = self._check(first, hazard)
-        theirs = child.result()
+        with Child(lambda: array("q", self._check(second, hazard)).tobytes()) as child:
+            mine = self._check(first, hazard)
+            theirs = child.result()
         return mine + (self._check(second, hazard) if theirs is None else list(array("q", theirs)))
 
     def _check(self, runs: range, hazard: Callable[[bytes], bool] | None) -> list[int]:
