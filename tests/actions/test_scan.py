@@ -12,7 +12,7 @@ import pytest
 
 from kimchictl.actions.scan import ScanOptions, ScanResult, deep_scan
 from kimchictl.errors import Locked, NotFound
-from kimchictl.media import counted
+from kimchictl.media import counted, pairwalk, stamps
 from kimchictl.media.index import Index
 from kimchictl.media.walk import Counters
 from lab.images import make_image, relabel
@@ -400,8 +400,11 @@ class Shaker:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_after_any_changes_a_rescan_finds_what_a_scan_without_memory_finds(
-    seed: int, tmp_path: Path, index: Index
+    seed: int, tmp_path: Path, index: Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if seed % 2:  # two processes, as for a large tree
+        monkeypatch.setattr(pairwalk, "_SUBTREES", 2)
+        monkeypatch.setattr(stamps, "_MANY", 1)
     images = [make_image(tmp_path / "x", label).read_bytes() for label in ("Debian 11.6.0 amd64 n", "ARCH_202301")]
     top = tmp_path / "top"
     top.mkdir()
