@@ -1,6 +1,7 @@
 """A document in the user's editor, until it is right or given up."""
 
 import os
+import re
 import shlex
 import sys
 from collections.abc import Callable
@@ -37,14 +38,38 @@ def edit_document(document: dict[str, Any], what: str, accept: Callable[[Any], R
             problem, shown = error, _with_comments(error, body)
 
 
-def edit_text(text: str, what: str) -> str:
+def edit_until(text: str, what: str, accept: Callable[[str], Result]) -> Result | None:
+    """The same for an XML text: what `accept` makes of it, None when nothing was changed."""
+    shown = text
+    problem: KimchiError | None = None
+    while True:
+        edited = edit_text(shown, what, ".xml")
+        if problem is not None and edited == shown:
+            raise problem
+        body = _XML_NOTE.sub("", edited, count=1)
+        if body.strip() == text.strip() or not body.strip():
+            return None
+        try:
+            return accept(body)
+        except KimchiError as error:
+            if not _on_terminal():
+                raise
+            problem = error
+            said = str(error).replace("--", "- -")  # the end of a comment otherwise
+            shown = f"<!-- kimchictl: {said}\n     Correct it, or leave it as it is to give up. -->\n{body}"
+
+
+_XML_NOTE = re.compile(r"\A<!-- kimchictl: .*?-->\n", re.DOTALL)
+
+
+def edit_text(text: str, what: str, suffix: str = ".json") -> str:
     """`text` as the user's editor left it. Raises Failed, UsageError."""
     import subprocess
     import tempfile
 
     command = _editor()
     with tempfile.TemporaryDirectory(prefix="kimchictl-") as directory:
-        path = os.path.join(directory, "document.json")
+        path = os.path.join(directory, "document" + suffix)
         with open(path, "w", encoding="utf-8") as file:
             file.write(text)
         try:

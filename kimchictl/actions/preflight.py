@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from kimchictl.actions.access import why_unreadable
@@ -167,9 +168,7 @@ class _Look:
         wanted = max(self.template.memory or 0, self.template.max_memory or 0)
         there = host_memory(self.host)
         if wanted > there:
-            raise Invalid(
-                f"memory {wanted} MiB is above the {there} MiB of the host", "give it less with --memory"
-            )
+            raise Invalid(f"memory {wanted} MiB is above the {there} MiB of the host", "give it less with --memory")
 
     # -- pools and volumes
 
@@ -212,11 +211,12 @@ class _Look:
                 "no pool is named, and several are active: " + ", ".join(self._active), "choose one with --pool"
             )
         elif presence.pool_state(self.host, name) == "inactive":
-            raised = WrongState(f"pool {name!r} is inactive", f"kimchictl pool start {name}")
+            raised = WrongState(f"pool {name!r} is inactive", f"kimchictl pool start {quote(name)}")
         else:
             path = os.path.expanduser("~/.local/share/libvirt/images") if self.host.is_session else IMAGES
             raised = NotFound(
-                "no storage pool is active", f"kimchictl pool create {name} --type dir --path {path} --start"
+                "no storage pool is active",
+                f"kimchictl pool create {quote(name)} --type dir --path {quote(path)} --start",
             )
         self._taken.setdefault(name, set())
         self.findings.check(lambda: _raise(raised))
@@ -244,7 +244,7 @@ class _Look:
                 directory = os.path.dirname(location)
                 raise NotFound(
                     f"base image {location} is in no active pool of the host",
-                    f"kimchictl pool create NAME --type dir --path {directory} --start",
+                    f"kimchictl pool create NAME --type dir --path {quote(directory)} --start",
                 )
             volume = found
         if volume.path and self.host.is_local and not self.host.is_test:
@@ -291,7 +291,7 @@ def _require_network(host: "Host", name: str) -> None:
     if state is None:
         raise NotFound(f"network {name!r} does not exist", "kimchictl network list shows those that do; --network user")
     if state != "active":
-        raise WrongState(f"network {name!r} is inactive", f"kimchictl network start {name}")
+        raise WrongState(f"network {name!r} is inactive", f"kimchictl network start {quote(name)}")
 
 
 def _raise(error: KimchiError) -> None:

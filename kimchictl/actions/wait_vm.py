@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from kimchictl.virt import domains, power
@@ -29,7 +30,7 @@ def wait_for(host: "Host", name: str, condition: str, seconds: float) -> None:
         "agent": lambda: domains.describe(host, domain.name()).agent_connected,
         "ssh": lambda: any(_answers(address) for address in domains.addresses(host, domain)),
     }
-    hint = None if condition in ("running", "off") else f"kimchictl vm console {name}"
+    hint = None if condition in ("running", "off") else f"kimchictl vm console {quote(name)}"
     power.wait_until(seconds, _SENTENCES[condition].format(domain.name()), tests[condition], hint)
 
 
@@ -42,7 +43,7 @@ def stop(host: "Host", name: str, seconds: float) -> bool:
         seconds,
         f"vm {name!r} was asked to stop and did not",
         lambda: domains.state_of(host, domain) in ("shutoff", "gone"),
-        f"cut its power: kimchictl vm stop {name} --force",
+        f"cut its power: kimchictl vm stop {quote(name)} --force",
     )
     return True
 

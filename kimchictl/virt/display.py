@@ -1,12 +1,14 @@
 """What a guest shows: the address of its display, and a picture of its screen."""
 
 from dataclasses import dataclass
+from shlex import quote
 from urllib.parse import urlsplit
 
 from kimchictl.errors import Failed, WrongState
 from kimchictl.virt.connection import Host, asking
+from kimchictl.virt.definition import read_definition
 from kimchictl.virt.domainread import VmGraphics
-from kimchictl.virt.domains import describe
+from kimchictl.virt.domains import describe, find_domain
 from kimchictl.virt.power import require_running
 
 _ANY = ("0.0.0.0", "::", "")  # noqa: S104 - recognised, not bound
@@ -31,7 +33,7 @@ def find_display(host: Host, name: str) -> Display:
     require_running(host, name, "looked at")
     shown = describe(host, name).graphics
     if shown is None or (shown.port is None and shown.tls_port is None and shown.socket is None):
-        raise WrongState(f"vm {name!r} has no display", f"kimchictl vm console {name}")
+        raise WrongState(f"vm {name!r} has no display", f"kimchictl vm console {quote(name)}")
     where = _address(host, shown)
     port = shown.port or shown.tls_port
     literal = f"[{where}]" if ":" in where else where
@@ -60,3 +62,13 @@ def screenshot(host: Host, name: str, screen: int = 0) -> tuple[str, bytes]:
                 raise Failed(f"the picture of vm {name!r} is larger than {MAX_PICTURE >> 20} MiB")
         stream.finish()
     return kind, bytes(picture)
+
+
+def next_display(host: Host, name: str) -> tuple[str, str | None, bool]:
+    """(type, address, whether it has a password) of a VM's display at its next start; ("none", None, False)."""
+    shown = read_definition(host, find_domain(host, name)).find("devices/graphics")
+    if shown is None:
+        return "none", None, False
+    inner = shown.find("listen[@type='address']")
+    listen = inner.get("address") if inner is not None else shown.get("listen")
+    return shown.get("type") or "none", listen, bool(shown.get("passwd"))

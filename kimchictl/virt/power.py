@@ -5,6 +5,7 @@ A VM may change state by itself between the look and the act: what has become tr
 
 import time
 from collections.abc import Callable
+from shlex import quote
 from typing import Any
 
 from kimchictl.errors import Exists, TimedOut, WrongState
@@ -19,7 +20,7 @@ def start(host: Host, name: str, paused: bool = False) -> bool:
     domain = find_domain(host, name)
     state = state_of(host, domain)
     if state == "paused":
-        raise WrongState(f"vm {name!r} is paused", f"kimchictl vm resume {name}")
+        raise WrongState(f"vm {name!r} is paused", f"kimchictl vm resume {quote(name)}")
     if state in ACTIVE:
         return False
     with asking(f"vm {name!r} does not start"):
@@ -34,7 +35,7 @@ def ask_to_stop(host: Host, name: str) -> bool:
     if state in ("shutoff", "gone"):
         return False
     if state in ("paused", "pmsuspended", "crashed"):
-        raise WrongState(f"vm {name!r} is {state} and cannot be asked", f"kimchictl vm stop {name} --force")
+        raise WrongState(f"vm {name!r} is {state} and cannot be asked", f"kimchictl vm stop {quote(name)} --force")
     with asking(f"vm {name!r} does not stop"):
         domain.shutdown()
     return True
@@ -96,7 +97,7 @@ def _running(host: Host, name: str, what: str, already: tuple[str, ...]) -> Any:
     domain = find_domain(host, name)
     state = state_of(host, domain)
     if state in ("shutoff", "gone"):
-        raise WrongState(f"vm {name!r} is {state} and cannot be {what}", f"kimchictl vm start {name}")
+        raise WrongState(f"vm {name!r} is {state} and cannot be {what}", f"kimchictl vm start {quote(name)}")
     return None if state in already else domain
 
 
@@ -119,14 +120,21 @@ def set_autostart(host: Host, name: str, wanted: bool) -> bool:
 
 def rename(host: Host, name: str, new: str) -> None:
     """Give a VM that is off another name. Raises Exists, WrongState, Invalid."""
+    domain = require_renameable(host, name, new)
+    with asking(f"vm {name!r} cannot be renamed"):
+        domain.rename(new, 0)
+
+
+def require_renameable(host: Host, name: str, new: str) -> Any:
+    """The domain. Raises Exists, WrongState, Invalid where it cannot be called `new`."""
     domain = find_domain(host, name)
     check_name(new)
     if new != name and new in names(host):
         raise Exists(f"vm {new!r} already exists")
-    if state_of(host, domain) != "shutoff":
-        raise WrongState(f"vm {name!r} is {state_of(host, domain)} and cannot be renamed", f"kimchictl vm stop {name}")
-    with asking(f"vm {name!r} cannot be renamed"):
-        domain.rename(new, 0)
+    state = state_of(host, domain)
+    if state != "shutoff":
+        raise WrongState(f"vm {name!r} is {state} and cannot be renamed", f"kimchictl vm stop {quote(name)}")
+    return domain
 
 
 def wait_until(seconds: float, what: str, is_so: Callable[[], bool], hint: str | None = None) -> None:

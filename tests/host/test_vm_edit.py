@@ -1,0 +1,128 @@
+"""VMs changed: their definition, and the running guest where that can be."""
+
+import os
+import stat
+
+import libvirt
+import pytest
+
+from lab.images import make_image
+
+LABEL = "Debian 12.5.0 amd64 n"
+
+
+@pytest.fixture
+def web(host, kimchi, tmp_path):
+    """A VM with room to grow; its connection."""
+    image = make_image(tmp_path / "deb.iso", LABEL)
+    small = ("--memory", "512M", "--max-memory", "1G", "--vcpus", "1", "--max-vcpus", "2", "--virt-type", "qemu")
+    kimchi("template", "create", "deb", "--cdrom", image, "--disk", "none", "--network", "none", *small, status=0)
+    kimchi("vm", "create", "web", "--template", "deb", status=0)
+    connection = libvirt.open(host.uri)
+    yield connection
+    connection.close()
+
+
+def xml(connection, live=False):
+    flags = libvirt.VIR_DOMAIN_XML_SECURE | (0 if live else libvirt.VIR_DOMAIN_XML_INACTIVE)
+    return connection.lookupByName("web").XMLDesc(flags)
+
+
+def test_a_stopped_vm_takes_every_change_and_starts(web, kimchi):
+    display = ("--graphics", "spice", "--boot", "network,cdrom", "--boot-menu")
+    size = ("--memory", "2G", "--max-memory", "2G", "--topology", "1,2,2", "--vcpus", "3")
+    kimchi("vm", "edit", "web", *size, *display, "--title", "a <b> & ü", "--description", "two\nlines", status=0)
+    kimchi("vm", "start", "web", status=0)
+    shown = kimchi("vm", "show", "web", "-o", "json", status=0).json
+    assert (shown["memory"], shown["vcpus"], shown["max_vcpus"]) == (2 << 30, 3, 4)
+    assert (shown["title"], shown["description"], shown["graphics"]["type"]) == ("a <b> & ü", "two\nlines", "spice")
+    assert "<boot dev='network'/>\n    <boot dev='cdrom'/>\n    <bootmenu enable='yes'/>" in xml(web)
+
+
+def test_a_running_vm_takes_what_it_can_at_once(web, kimchi):
+    kimchi("vm", "start", "web", status=0)
+    kimchi("vm", "edit", "web", "--memory", "600M", "--title", "now", "--autostart", status=0)
+    for live in (True, False):
+        assert "<title>now</title>" in xml(web, live)
+    assert "<currentMemory unit='KiB'>614400</currentMemory>" in xml(web)
+    assert web.lookupByName("web").autostart() == 1
+
+
+def test_what_a_running_vm_cannot_take_is_refused_with_what_would_be_possible(web, kimchi):
+    kimchi("vm", "start", "web", status=0)
+    before = xml(web)
+    assert "1024 MiB" in kimchi("vm", "edit", "web", "--memory", "2G", status=4).err
+    assert "2 vcpus" in kimchi("vm", "edit", "web", "--vcpus", "3", status=4).err
+    assert "--next-start" in kimchi("vm", "edit", "web", "--boot", "hd", status=4).err
+    assert xml(web) == before
+    assert "next start" in kimchi("vm", "edit", "web", "--boot", "hd", "--next-start", status=0).err
+    assert xml(web) != before
+
+
+def test_a_dry_run_shows_the_difference_and_changes_nothing(web, kimchi):
+    before = xml(web)
+    shown = kimchi("vm", "edit", "web", "--vcpus", "2", "--firmware", "uefi", "--name", "db", "--dry-run", status=0).out
+    assert '-  <vcpu placement="static" current="1">2</vcpu>' in shown and '+  <os firmware="efi">' in shown
+    assert xml(web) == before
+    assert kimchi("vm", "edit", "web", "--vcpus", "2", "-o", "json", "--dry-run", status=0).json["diff"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--memory", "4G"),
+        ("--vcpus", "9"),
+        ("--boot", "moon"),
+        ("--secure-boot",),
+        ("--memory", "4G", "--max-vcpus", "0"),
+    ],
+)
+def test_contradictions_change_nothing(web, kimchi, options):
+    before = xml(web)
+    assert kimchi("vm", "edit", "web", *options).status in (2, 4)
+    assert xml(web) == before
+
+
+def test_a_display_for_others_needs_a_password(web, kimchi):
+    assert "--insecure" in kimchi("vm", "edit", "web", "--graphics", "vnc,0.0.0.0", status=2).err
+    reading, writing = os.pipe()
+    os.write(writing, b"geheim\n")
+    os.close(writing)
+    listen = ("--graphics", "vnc,0.0.0.0", "--password-fd", reading)
+    assert "geheim" not in kimchi("vm", "edit", "web", *listen, "--next-start", status=0).err
+    os.close(reading)
+    assert "passwd='geheim'" in xml(web)
+    kimchi("vm", "edit", "web", "--graphics", ",::", "--title", "the password stays", status=0)
+    assert "passwd='geheim'" in xml(web)
+
+
+def test_the_xml_is_edited_by_hand_and_validated(web, kimchi, tmp_path, monkeypatch):
+    editor = tmp_path / "editor"
+    monkeypatch.setenv("EDITOR", str(editor))
+
+    def edit(expression, status):
+        editor.write_text(f"#!/bin/sh\nsed -i '{expression}' \"$1\"\n")
+        editor.chmod(stat.S_IRWXU)
+        return kimchi("vm", "edit", "web", "--xml", status=status)
+
+    edit("s/<on_crash>destroy/<on_crash>restart/", 0)
+    assert "<on_crash>restart" in xml(web)
+    before = xml(web)
+    edit("s/<on_crash>restart/<on_crash>explode/", 4)
+    edit("s/<name>web/<name>db/", 4)
+    edit("s/<domain/<domian/", 4)
+    assert "unchanged" in edit("s/x/x/", 0).err and xml(web) == before
+
+
+def test_a_vm_of_another_tool_keeps_what_kimchictl_does_not_know(host, kimchi):
+    connection = libvirt.open(host.uri)
+    connection.defineXML(
+        "<domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><name>web</name>"
+        "<metadata><a:b xmlns:a='urn:x'>kept</a:b></metadata><memory unit='MiB'>64</memory>"
+        "<os><type>hvm</type></os><qemu:commandline><qemu:arg value='-S'/></qemu:commandline></domain>"
+    )
+    kimchi("vm", "edit", "web", "--memory", "128M", "--graphics", "vnc", status=0)
+    said = xml(connection)
+    assert "urn:x" in said and "<a:b>kept</a:b>" in said and "<qemu:arg value='-S'/>" in said
+    assert "<memory unit='KiB'>131072</memory>" in said
+    connection.close()
