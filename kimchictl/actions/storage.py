@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kimchictl.actions.vm_usage import children_of, find_users, with_users
-from kimchictl.errors import InUse, KimchiError, UsageError, WrongState
+from kimchictl.actions.vm_usage import find_users, with_users
+from kimchictl.actions.volume_use import all_volumes, require_unused
+from kimchictl.errors import InUse, KimchiError, WrongState
 from kimchictl.virt import pools, volumes
 from kimchictl.virt.poolrefresh import FILE_POOLS
 from kimchictl.virt.pools import Pool
@@ -80,21 +81,14 @@ def _identified(volume: Volume) -> Volume:
     return replace(volume, os_distro=image.os_distro, os_version=image.os_version, bootable=image.bootable)
 
 
-def create_volume(host: "Host", pool: str, name: str, capacity: int, form: str) -> Volume:
-    """Make an empty volume of `capacity` bytes. Raises Exists, NotFound, WrongState, Invalid."""
-    if capacity <= 0:
-        raise UsageError(f"volume {name!r} needs a size above 0")
-    return volumes.create_volume(host, pool, name, capacity, form)
-
-
-def require_unused(host: "Host", volume: Volume) -> None:
-    """Raises InUse, naming them, if VMs, templates or other volumes need `volume`."""
-    what = f"volume {volume.name!r} of pool {volume.pool!r}"
-    if volume.used_by:
-        raise InUse(f"{what} is in use by {', '.join(volume.used_by)}")
-    others = [each for pool in pools.names(host, active_only=True) for each in volumes.list_volumes(host, pool)]
-    if children := children_of(volume.path or "", others):
-        raise InUse(f"{what} backs {', '.join(children)}")
+def without_owner(host: "Host", listed: Iterable[Volume]) -> list[Volume]:
+    """Those of `listed` that are disks and that neither a VM, nor a template, nor another volume uses."""
+    backing = {volume.backing for volume in all_volumes(host)}
+    return [
+        volume
+        for volume in listed
+        if volume.type != "dir" and volume.format != "iso" and not volume.used_by and volume.path not in backing
+    ]
 
 
 def delete_volume(host: "Host", volume: Volume) -> None:

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Users:
-    """The names of VMs by what they name: "/path" or "pool:POOL/VOLUME"."""
+    """The names of VMs by what they name: "/path" or "pool:POOL/VOLUME"; what of it are disks known as raw."""
 
     by_source: dict[str, set[str]] = field(default_factory=dict)
+    raw: set[str] = field(default_factory=set)
 
     def of(self, volume: Volume) -> tuple[str, ...]:
         """The VMs that use `volume`, sorted."""
@@ -44,6 +45,7 @@ def find_users(host: "Host") -> Users:
         sources = [source for disk in said.disks for source in (disk.source, *disk.backing) if source]
         for source in [*sources, *filter(None, [said.nvram])]:
             users.by_source.setdefault(source, set()).add(name)
+        users.raw.update(disk.source for disk in said.disks if disk.source and disk.format == "raw")
     return users
 
 
@@ -58,7 +60,15 @@ def with_users(volumes: Iterable[Volume], users: Users) -> list[Volume]:
             names[below] |= names[volume.path]
             seen.add(below)
             below = backing[below]
-    return [replace(volume, used_by=tuple(sorted(names[volume.path]))) for volume in listed]
+    return [_as_known(replace(volume, used_by=tuple(sorted(names[volume.path]))), users) for volume in listed]
+
+
+def _as_known(volume: Volume, users: Users) -> Volume:
+    """A disk that a VM has as raw is raw: what its guest wrote to its beginning may look like a header."""
+    raw = volume.path in users.raw or f"pool:{volume.pool}/{volume.name}" in users.raw
+    if not raw or volume.format in ("raw", "iso", None):
+        return volume
+    return replace(volume, format="raw", backing=None)
 
 
 def children_of(path: str, volumes: Iterable[Volume]) -> list[str]:

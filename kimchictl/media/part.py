@@ -58,10 +58,13 @@ class Part:
 
 
 @contextmanager
-def part_file(path: str) -> Iterator[Part]:
-    """The part file for `path`, locked; gone afterwards, one way or the other."""
+def part_file(path: str, mark: str = "", keep: bool = False) -> Iterator[Part]:
+    """The part file for `path`, locked; gone afterwards, one way or the other. `mark` becomes a part of its name.
+
+    With `keep` it stays when the block fails and something is in it.
+    """
     directory, name = os.path.split(path)
-    stem = os.fsdecode(os.fsencode(name)[:240])
+    stem = os.fsdecode(os.fsencode(name)[: 240 - len(mark)]) + (f".{mark}" if mark else "")
     part = Part(-1, os.path.join(directory, f".{stem}.part"))
     try:
         part.descriptor = _open_locked(part.path, path)
@@ -71,7 +74,8 @@ def part_file(path: str) -> Iterator[Part]:
         yield part
     finally:
         with suppress(OSError):
-            if os.path.samestat(os.fstat(part.descriptor), os.lstat(part.path)):
+            status = os.fstat(part.descriptor)
+            if not (keep and status.st_size) and os.path.samestat(status, os.lstat(part.path)):
                 os.unlink(part.path)
         os.close(part.descriptor)
 

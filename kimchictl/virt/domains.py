@@ -177,6 +177,19 @@ def describe(host: Host, name: str) -> Description:
         return read_domain(domain.XMLDesc(0), name)
 
 
+def running(host: Host) -> Iterator[tuple[str, Description]]:
+    """(name, description) of every VM that is not off, as it runs."""
+    with asking(f"host {host.uri}: vm list"):
+        domains = host.conn.listAllDomains(host.lib.VIR_CONNECT_LIST_DOMAINS_ACTIVE)
+    for domain in domains:
+        try:
+            yield domain.name(), read_domain(domain.XMLDesc(0), domain.name())
+        except host.lib.libvirtError as error:
+            if not is_code(error, "NO_DOMAIN"):
+                with asking(f"vm {domain.name()!r}"):
+                    raise
+
+
 def descriptions(host: Host) -> Iterator[tuple[str, Description]]:
     """(name, description) of every VM; of one that runs, also of what it will be at its next start."""
     with asking(f"host {host.uri}: vm list"):

@@ -15,6 +15,7 @@ from kimchictl.virt.pools import find_active_pool, list_pools, pools_at
 
 # virStorageVolType, in its order.
 TYPES = ("file", "block", "dir", "network", "netdir", "ploop")
+BLOCK_POOLS = ("logical", "disk", "iscsi", "iscsi-direct")  # their volumes are devices: raw, and allocated whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,13 @@ def find_volume(host: Host, pool_name: str, name: str) -> Volume:
     handle = find_handle(host, pool_name, name)
     with asking(f"volume {name!r} of pool {pool_name!r}"):
         return read_volume(handle, pool_name)
+
+
+def find_file(host: Host, pool_name: str, name: str) -> VolumeFile:
+    """The file of the volume of that name. Raises NotFound, WrongState."""
+    handle = find_handle(host, pool_name, name)
+    with asking(f"volume {name!r} of pool {pool_name!r}"):
+        return read_both(handle, pool_name)[1]
 
 
 def find_handle(host: Host, pool_name: str, name: str) -> Any:
@@ -185,7 +193,7 @@ def create_volume(
         kind = xml.parse(pool.XMLDesc(0), f"pool {pool_name!r}").get("type")
         if name in _names(pool):
             raise Exists(f"volume {name!r} already exists in pool {pool_name!r}")
-        block = kind in ("logical", "disk", "iscsi", "iscsi-direct")
+        block = kind in BLOCK_POOLS
         if block and form != "raw":
             raise Invalid(f"format {form!r} of volume {name!r} is not possible in a pool of type {kind}", "use raw")
         handle = pool.createXML(volume_xml(name, capacity, form, base, base_format, full=block), 0)

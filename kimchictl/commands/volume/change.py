@@ -1,0 +1,113 @@
+"""`kimchictl volume resize`, `clone`, `wipe` and `delete`."""
+
+import click
+
+from kimchictl.app import App
+from kimchictl.commands.base import Command, complete, expand_names, missing_ok_option, pass_app, yes_option
+from kimchictl.commands.volume.views import emit_made, find, pool_argument
+from kimchictl.units import format_size
+
+# virStorageVolWipeAlgorithm; kimchictl.virt.volumechange has the same list, which needs libvirt to be loaded.
+WIPES = ("zero", "nnsa", "dod", "bsi", "gutmann", "schneier", "pfitzner7", "pfitzner33", "random", "trim")
+
+_names_argument = click.argument("names", metavar="NAME...", nargs=-1, required=True, callback=expand_names)
+
+
+@click.command(cls=Command)
+@pool_argument
+@click.argument("name")
+@click.argument("size")
+@click.option("--shrink", is_flag=True, help="A smaller size is meant: what lies beyond it is lost.")
+@yes_option
+@pass_app
+def resize(app: App, pool_name: str, name: str, size: str, shrink: bool, yes: bool) -> None:
+    """Change the size of a volume that no running VM uses. SIZE is like 30G, or +10G for so much more.
+
+    \b
+    Examples:
+      kimchictl volume resize default web.qcow2 +10G
+      kimchictl volume resize default web.qcow2 5G --shrink
+    """
+    from kimchictl.actions.volume_changes import parse_new_size, require_resizable, resize_volume
+
+    volume = find(app, pool_name, name)
+    wanted = parse_new_size(size)(volume.capacity or 0)
+    require_resizable(app.host, volume, wanted, shrink)
+    if wanted < (volume.capacity or 0):
+        app.confirm(f"cutting volume {name!r} of pool {pool_name!r} down to {format_size(wanted)}", yes)
+    made = resize_volume(app.host, volume, wanted, shrink)
+    app.note(f"volume {name!r} of pool {pool_name!r} has {format_size(made.capacity or 0)}")
+    emit_made(app, made)
+
+
+@click.command(cls=Command)
+@pool_argument
+@click.argument("name")
+@click.argument("new", metavar="[NEW]", required=False)
+@click.option("--to", "to_pool", metavar="POOL", shell_complete=complete("pool"), help="Into this pool; else the same.")
+@pass_app
+def clone(app: App, pool_name: str, name: str, new: str | None, to_pool: str | None) -> None:
+    """Copy a volume as NEW, by default NAME-clone1. The copy needs nothing of what backs the original.
+
+    \b
+    Examples:
+      kimchictl volume clone default web.qcow2 web2.qcow2
+      kimchictl volume clone default web.qcow2 --to backup
+    """
+    from kimchictl.actions.volume_changes import clone_volume
+
+    made = clone_volume(app.host, pool_name, name, to_pool, new)
+    app.note(f"volume {name!r} of pool {pool_name!r} copied to {made.name!r} of pool {made.pool!r}")
+    emit_made(app, made)
+
+
+@click.command(cls=Command)
+@pool_argument
+@_names_argument
+@click.option("--algorithm", type=click.Choice(WIPES), default="zero", show_default=True, help="With what.")
+@yes_option
+@pass_app
+def wipe(app: App, pool_name: str, names: tuple[str, ...], algorithm: str, yes: bool) -> int:
+    """Overwrite what is in volumes that nothing uses. The format is overwritten, too: a qcow2 is none afterwards.
+
+    \b
+    Examples:
+      kimchictl volume wipe default old.img
+    """
+    from kimchictl.actions.volume_changes import wipe_volume
+    from kimchictl.actions.volume_use import require_unused
+
+    def one(name: str) -> None:
+        found = find(app, pool_name, name)
+        require_unused(app.host, found)
+        app.confirm(f"wiping volume {name!r} of pool {pool_name!r}", yes)
+        wipe_volume(app.host, found, algorithm)
+        app.note(f"volume {name!r} of pool {pool_name!r} wiped")
+
+    return app.each(names, one)[1]
+
+
+@click.command(cls=Command)
+@pool_argument
+@_names_argument
+@missing_ok_option
+@yes_option
+@pass_app
+def delete(app: App, pool_name: str, names: tuple[str, ...], missing_ok: bool, yes: bool) -> int:
+    """Delete volumes with what is in them. One that a VM, a template or another volume needs is refused.
+
+    \b
+    Examples:
+      kimchictl volume delete default old.qcow2
+    """
+    from kimchictl.actions.storage import delete_volume
+    from kimchictl.actions.volume_use import require_unused
+
+    def one(name: str) -> None:
+        found = find(app, pool_name, name)
+        require_unused(app.host, found)
+        app.confirm(f"deleting volume {name!r} of pool {pool_name!r}", yes)
+        delete_volume(app.host, found)
+        app.note(f"volume {name!r} of pool {pool_name!r} deleted")
+
+    return app.each(names, one, missing_ok)[1]

@@ -1,0 +1,37 @@
+"""`kimchictl volume fetch`."""
+
+import click
+
+from kimchictl.app import App
+from kimchictl.commands.base import Command, ca_file_option, pass_app
+from kimchictl.commands.volume.views import emit_made, pool_argument
+
+
+@click.command(cls=Command)
+@pool_argument
+@click.argument("url")
+@click.option("--name", metavar="NAME", help="What to call the volume; by default as the URL calls it.")
+@click.option("--checksum", metavar="SUM", help="sha256:HEX, or the URL of a sums file that names the image.")
+@click.option("--mirror", "mirrors", metavar="URL", multiple=True, help="Another URL of the same image.")
+@ca_file_option
+@pass_app
+def fetch(app: App, pool_name: str, url: str, name: str | None, checksum: str | None, mirrors: tuple[str, ...]) -> None:
+    """Fetch an image from the network into a pool.
+
+    A broken connection is taken up where it broke; a checksum is verified; on failure nothing is left. What the pool
+    has already is not fetched again.
+
+    \b
+    Examples:
+      kimchictl volume fetch default https://mirror.example/debian-12.5.0-amd64-netinst.iso
+      kimchictl volume fetch default ftp://mirror.example/a.iso --name debian.iso --checksum sha256:6013...
+    """
+    from kimchictl.actions.fetch_volume import fetch_volume
+    from kimchictl.media.remote import net_settings
+
+    net, addresses = net_settings(app.config), (url, *mirrors)
+    made = fetch_volume(app.host, pool_name, addresses, checksum, net, name, app.progress)
+    if made.fetched.fetched:
+        proof = "verified" if made.fetched.verified else "no checksum was given"
+        app.note(f"volume {made.volume.name!r} fetched into pool {pool_name!r} ({proof})")
+    emit_made(app, made.volume)

@@ -1,0 +1,72 @@
+"""`kimchictl volume list`, `show` and `orphans`."""
+
+import click
+
+from kimchictl.app import App
+from kimchictl.commands.base import Command, complete, list_options, pass_app
+from kimchictl.commands.volume.views import VOLUMES, find, pool_argument
+
+_pools_argument = click.argument("pool_names", metavar="[POOL]...", nargs=-1, shell_complete=complete("pool"))
+
+
+@click.command("list", cls=Command)
+@_pools_argument
+@list_options
+@pass_app
+def list_(app: App, pool_names: tuple[str, ...]) -> int:
+    """List the volumes of storage pools, by default of all that are active.
+
+    The format is what is in a volume, whatever its name; a disk that a VM has as raw is raw. CAPACITY is what a guest
+    sees, ALLOCATION what is really taken.
+
+    \b
+    Examples:
+      kimchictl volume list default
+      kimchictl volume list --filter format=iso
+    """
+    return _list(app, pool_names, orphans=False)
+
+
+@click.command(cls=Command)
+@_pools_argument
+@list_options
+@pass_app
+def orphans(app: App, pool_names: tuple[str, ...]) -> int:
+    """List disks that no VM, no template and no other volume uses. ISO images and directories are none.
+
+    \b
+    Examples:
+      kimchictl volume orphans
+      kimchictl volume orphans default -o name | kimchictl volume delete default - --yes
+    """
+    return _list(app, pool_names, orphans=True)
+
+
+def _list(app: App, pool_names: tuple[str, ...], orphans: bool) -> int:
+    from kimchictl.actions.storage import list_volumes, without_owner
+    from kimchictl.actions.usage import template_users
+    from kimchictl.virt.pools import names
+
+    users = template_users(app.templates)
+    found, status = app.each(
+        pool_names or names(app.host, active_only=True),
+        lambda name: list_volumes(app.host, name, app.config["pool.timeout"], users),
+    )
+    if found or not status:
+        listed = [each for volumes in found for each in volumes]
+        app.emit_list(without_owner(app.host, listed) if orphans else listed, VOLUMES)
+    return status
+
+
+@click.command(cls=Command)
+@pool_argument
+@click.argument("name")
+@pass_app
+def show(app: App, pool_name: str, name: str) -> None:
+    """Show a volume.
+
+    \b
+    Examples:
+      kimchictl volume show default web.qcow2
+    """
+    app.emit(find(app, pool_name, name), VOLUMES)

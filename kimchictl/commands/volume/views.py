@@ -1,0 +1,40 @@
+"""What the verbs of `kimchictl volume` share."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from kimchictl.app import App
+from kimchictl.commands.base import Parsed, complete
+from kimchictl.render import View
+from kimchictl.units import GIB, parse_size
+
+if TYPE_CHECKING:
+    from kimchictl.virt.volumes import Volume
+
+VOLUMES = View(
+    columns=("name", "pool", "format", "capacity", "allocation", "used_by", "os_distro", "os_version"),
+    keys=(
+        "name", "pool", "type", "format", "path", "capacity", "allocation", "backing", "used_by", "os_distro",
+        "os_version", "bootable",
+    ),
+    wide=("type", "path", "backing", "bootable"),
+)  # fmt: skip
+
+DISK_SIZE = Parsed("size", lambda text: parse_size(text, bare=GIB))
+
+pool_argument = click.argument("pool_name", metavar="POOL", shell_complete=complete("pool"))
+
+
+def find(app: App, pool: str, name: str) -> "Volume":
+    """The volume, with all that uses it."""
+    from kimchictl.actions.storage import show_volume
+    from kimchictl.actions.usage import template_users
+
+    return show_volume(app.host, pool, name, template_users(app.templates))
+
+
+def emit_made(app: App, made: "Volume") -> None:
+    """What a verb made, for who asked for data; a table would only repeat the note."""
+    if app.format not in ("table", "wide"):
+        app.emit(made, VOLUMES)
