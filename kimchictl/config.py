@@ -55,7 +55,7 @@ KEYS = {
         Key("scan.cross_filesystems", "flag", False, "enter other file systems"),
         Key("scan.follow_symlinks", "flag", False, "follow symbolic links to directories"),
         Key("pool.timeout", "duration", 5.0, "how long a storage pool may take to be refreshed"),
-        Key("vm.virt_type", "choice", "auto", "kvm, qemu, or kvm where the host offers it", ("auto", "kvm", "qemu")),
+        Key("vm.virt_type", "choice", "auto", "kvm, qemu, or kvm where it works", ("auto", "kvm", "qemu")),
         Key(
             "vm.media",
             "choice",

@@ -5,6 +5,7 @@ import click
 from kimchictl.actions.plan_vm import Request, VmPlan, sketch
 from kimchictl.actions.preflight import Findings, plan_vms
 from kimchictl.actions.provision import provision_named
+from kimchictl.actions.virt_type import settle_virt_type
 from kimchictl.app import App
 from kimchictl.catalog.merge import merge
 from kimchictl.catalog.nouns import TEMPLATES
@@ -63,6 +64,7 @@ def create(
     if print_xml:
         _print_xml(app, request)
         return 0
+    request = _settled(app, request, dry_run)
     plans, findings = plan_vms(app.host, request)
     _say(app, findings)
     findings.raise_all(f"vm {plans[0].name!r}" if plans else "a vm")
@@ -75,6 +77,14 @@ def create(
     return status
 
 
+def _settled(app: App, request: Request, dry_run: bool) -> Request:
+    """`request` with a virt type that works on the host."""
+    settled, note = settle_virt_type(app.host, request, app.places.cache_dir, may_try=not dry_run)
+    if note:
+        app.note(note)
+    return settled
+
+
 def _make(app: App, request: Request, plan: VmPlan, start: bool) -> str:
     name = provision_named(app.host, request, plan, start)
     app.note(f"vm {name!r} created{' and started' if start else ''}")
@@ -85,6 +95,7 @@ def _print_xml(app: App, request: Request) -> None:
     if request.count > 1:
         raise UsageError("--print-xml prints one VM", "leave --count out")
     try:
+        request = _settled(app, request, dry_run=True)
         plans, findings = plan_vms(app.host, request)
     except HostError as error:
         app.note(f"not checked against a host: {error}")
