@@ -33,7 +33,8 @@ from kimchictl.media.records import Identity, Image
 from kimchictl.media.settings import Settings, settings_for
 
 if TYPE_CHECKING:
-    from kimchictl.store import FileStore, Session
+    from kimchictl.store import FileStore
+    from kimchictl.store.session import Session
 
 Prober = Callable[[str], Image]
 """Reads the image that a SOURCE names."""

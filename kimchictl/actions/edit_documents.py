@@ -16,7 +16,8 @@ from kimchictl.catalog.options import Changes
 from kimchictl.catalog.parse import differences, refuse_new_keys, to_document
 from kimchictl.catalog.records import Template
 from kimchictl.errors import Damaged, InUse, Invalid
-from kimchictl.store import Document, FileStore, Session
+from kimchictl.store import Document, FileStore
+from kimchictl.store.session import Session
 
 Difference = tuple[str, Any, Any]
 

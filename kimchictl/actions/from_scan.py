@@ -17,7 +17,8 @@ from kimchictl.media.probe import is_fresh, probe_path
 from kimchictl.media.records import Image
 
 if TYPE_CHECKING:
-    from kimchictl.store import FileStore, Listing, Session
+    from kimchictl.store import FileStore, Listing
+    from kimchictl.store.session import Session
 
 NOTHING = Changes()
 

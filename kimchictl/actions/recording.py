@@ -16,7 +16,8 @@ from kimchictl.actions.state import make_state_directory
 from kimchictl.actions.tasks import CANCELLED, FAILED, FINISHED, RUNNING, ended_at, state_of
 from kimchictl.errors import KimchiError
 from kimchictl.progress import SILENT, Progress
-from kimchictl.store import Document, FileStore, Session
+from kimchictl.store import Document, FileStore
+from kimchictl.store.session import Session
 
 PATIENCE = 1.0  # seconds that work may take without leaving a record
 INTERVAL = 1.0  # seconds between two writes of its progress

@@ -14,16 +14,18 @@ Readers take no lock (kimchictl.store.layers says how); only when writers never 
 import contextlib
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from kimchictl import locks
 from kimchictl.errors import Failed, Locked
 from kimchictl.files import make_directory
 from kimchictl.store.documents import DamagedFile, Document, Layer, Listing, file_name, singular
-from kimchictl.store.layers import must_be_readable, read_layers
-from kimchictl.store.session import Session
+from kimchictl.store.layers import NOTHING, must_be_readable, read_layers
 
-__all__ = ["DamagedFile", "Document", "FileStore", "Layer", "Listing", "Session", "file_name"]
+if TYPE_CHECKING:  # only who writes needs them
+    from kimchictl.store.session import Session
+
+__all__ = ["DamagedFile", "Document", "FileStore", "Layer", "Listing", "file_name"]
 
 LOCK = ".lock"
 
@@ -49,14 +51,17 @@ class FileStore:
             raise Failed(f"there is no place where {self.kind} can be written")
         return self.layers[-1]
 
-    def read(self) -> Listing:
-        """All documents as they are at one moment; waits for no lock holder. Raises Locked if none comes."""
+    def read(self, known: Mapping[bytes, str] = NOTHING) -> Listing:
+        """All documents as they are at one moment; waits for no lock holder. Raises Locked if none comes.
+
+        `known` holds names by content: documents that were read before and need not be decoded again.
+        """
         deadline = time.monotonic() + self.lock_timeout
         tries = 0
         while True:
             with contextlib.ExitStack() as stack:
                 locked = [] if tries < _UNLOCKED_TRIES else self._share(stack)
-                reading = read_layers(self.kind, self.layers, locked, settle=tries < _UNLOCKED_TRIES)
+                reading = read_layers(self.kind, self.layers, locked, settle=tries < _UNLOCKED_TRIES, known=known)
             if reading:
                 return reading.listing()
             tries += 1
@@ -70,16 +75,21 @@ class FileStore:
 
     def _share(self, stack: contextlib.ExitStack) -> list[Layer]:
         """The layers whose lock could be shared at once: those of others, where one may not open it, are not."""
+        from kimchictl import locks
+
         shared = [(layer, stack.enter_context(locks.shared(os.path.join(layer.path, LOCK)))) for layer in self.layers]
         return [layer for layer, held in shared if held]
 
     @contextlib.contextmanager
-    def session(self) -> Iterator[Session]:
+    def session(self) -> "Iterator[Session]":
         """The critical section: nobody else writes this kind until the block is left.
 
         A change is on the disk when its call returns. Never wait here for an editor, the network or libvirt. Raises
         Locked after the timeout, and Failed when the directory cannot be written.
         """
+        from kimchictl import locks
+        from kimchictl.store.session import Session
+
         own = self.own
         make_directory(own.path)
         what = f"the {singular(self.kind)} store {own.path}"

@@ -1,17 +1,21 @@
 """A document of a store: its record, its bytes, its file's name.
 
+A listing whose contents are all known decodes nothing, so json is imported where something is.
+
 A file holds one JSON object (RFC 8259), or a list of them. The `name` key is the document's name, whatever the file is
 called. What a stranger may have put there is refused with a reason, never guessed at: keys given twice, NaN, more than
 1 MiB, more than 64 levels, text that is not UTF-8.
 """
 
-import json
 import os
 import re
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kimchictl.errors import Damaged, Invalid, KimchiError, NotFound
+
+if TYPE_CHECKING:
+    from json import JSONDecoder
 
 LARGEST_FILE = 1 << 20
 DEEPEST = 64
@@ -31,19 +35,27 @@ class Layer(NamedTuple):
 
 
 class Document(NamedTuple):
-    """`data` is the whole JSON object, unknown keys included; `file` the file's name in the layer's directory.
+    """`file` is the file's name in the layer's directory; `decoded` what is in it, None when nobody has looked yet.
 
     `stamp` is the content as it was read: two documents with the same stamp are the same version. `listed` tells that
     the file holds a list; `hides` is the document of a lower layer that this one overrides.
     """
 
     name: str
-    data: dict[str, Any]
+    decoded: dict[str, Any] | None
     layer: Layer
     file: bytes
     stamp: bytes
     listed: bool = False
     hides: "Document | None" = None
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The whole JSON object, unknown keys included."""
+        if self.decoded is not None:
+            return self.decoded
+        value: dict[str, Any] = decode(self.stamp)
+        return value
 
     @property
     def path(self) -> str:
@@ -54,8 +66,7 @@ class Document(NamedTuple):
         return self.layer.origin
 
 
-@dataclass(frozen=True, slots=True)
-class DamagedFile:
+class DamagedFile(NamedTuple):
     """A file, an entry of one, or a directory that could not be read: "PATH REASON" is a sentence.
 
     `name` is the name it would have, as far as one can tell.
@@ -69,8 +80,7 @@ class DamagedFile:
         return f"{self.path} {self.reason}"
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(NamedTuple):
     """The documents of a store at one moment, by name and in the order of the names; and what could not be read."""
 
     kind: str
@@ -124,7 +134,11 @@ def _float(text: str) -> float:
     return value
 
 
-_decoder = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant, parse_float=_float)
+@cache
+def _decoder() -> "JSONDecoder":
+    import json
+
+    return json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant, parse_float=_float)
 
 
 def decode(raw: bytes) -> Any:
@@ -134,8 +148,10 @@ def decode(raw: bytes) -> Any:
     if raw.startswith(_BYTE_ORDER_MARK):  # RFC 8259 section 8.1 lets a reader ignore it
         raw = raw[len(_BYTE_ORDER_MARK) :]
     try:
-        value = _decoder.decode(raw.decode())
+        value = _decoder().decode(raw.decode())
         if b"\\u" in raw:
+            import json
+
             json.dumps(value, ensure_ascii=False).encode()
     except (UnicodeError, RecursionError, ValueError) as error:
         raise _unfit(error, raw) from error
@@ -145,6 +161,8 @@ def decode(raw: bytes) -> Any:
 
 
 def _unfit(error: Exception, raw: bytes) -> Unfit:
+    import json
+
     if isinstance(error, Unfit):
         return error
     if isinstance(error, json.JSONDecodeError):
@@ -176,6 +194,8 @@ def _deeper(value: Any, limit: int) -> bool:
 
 def encode(value: Any) -> bytes:
     """`value` as it is stored: UTF-8, indented by two, the keys in their order. Raises Unfit as `decode` would."""
+    import json
+
     try:
         raw = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False).encode() + b"\n"
     except UnicodeEncodeError as error:

@@ -16,7 +16,7 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from kimchictl.errors import Failed
 from kimchictl.files import TEMPORARY, failed
@@ -42,6 +42,8 @@ _COARSE_CLOCK = 5
 _OTHER_CLOCK_NS = 50_000_000
 _SECOND_NS = 1_000_000_000
 _YOUNG_NS = 50_000_000
+
+NOTHING: Mapping[bytes, str] = {}
 
 _OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
@@ -77,8 +79,8 @@ def is_fresh(stamp: Stamp, clock: int) -> bool:
 class Reading:
     """One attempt: reads the layers lowest first into `documents`, `damaged` and the `leftovers` of killed writers."""
 
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
+    def __init__(self, kind: str, known: Mapping[bytes, str]) -> None:
+        self.kind, self.known = kind, known
         self.documents: dict[str, Document] = {}
         self.damaged: list[DamagedFile] = []
         self.leftovers: list[str] = []
@@ -107,17 +109,19 @@ class Reading:
 
     def _read_files(self, layer: Layer, directory: int, files: list[bytes]) -> None:
         documents: dict[str, Document] = {}
-        below = self.documents
+        below, known = self.documents, self.known.get
         for file in files:
             if file.startswith(b"."):
                 continue
             try:
                 raw = read_bytes(file, directory)
-                value = decode(raw)
-                if type(value) is list:
-                    self._add_list(layer, file, value, documents)
-                    continue
-                name = check_entry(value)
+                value, name = None, known(raw)
+                if name is None:
+                    value = decode(raw)
+                    if type(value) is list:
+                        self._add_list(layer, file, value, documents)
+                        continue
+                    name = check_entry(value)
             except (Unfit, OSError) as error:
                 self._add_damaged(layer, directory, file, error)
                 continue
@@ -185,8 +189,16 @@ def read_bytes(file: bytes | str, directory: int | None = None) -> bytes:
         os.close(fd)
 
 
-def read_layers(kind: str, layers: Sequence[Layer], locked: Collection[Layer], settle: bool) -> Reading | None:
+def read_layers(
+    kind: str,
+    layers: Sequence[Layer],
+    locked: Collection[Layer],
+    settle: bool,
+    known: Mapping[bytes, str] = NOTHING,
+) -> Reading | None:
     """One attempt to read `layers`, lowest first, as they are at one moment; None when it did not succeed.
+
+    `known` holds the names of documents by their content: such a file need not be decoded.
 
     The `locked` ones are safe from other writers of ours, so that their stamps may be fresh. With `settle` a damaged
     file that is just being written counts as a failure.
@@ -195,7 +207,7 @@ def read_layers(kind: str, layers: Sequence[Layer], locked: Collection[Layer], s
     before = [stamp_of(layer.path) for layer in layers]
     if any(is_fresh(stamp, clock) for stamp, layer in zip(before, layers, strict=True) if layer not in locked):
         return None
-    reading = Reading(kind)
+    reading = Reading(kind, known)
     for number, layer in enumerate(layers):
         if before[number] is None or before[number][:2] not in [stamp[:2] for stamp in before[number + 1 :] if stamp]:  # type: ignore[index]
             reading.read_layer(layer)
