@@ -55,7 +55,7 @@ def list_rules(rules: FileStore) -> list[RuleRecord]:
     records = [show_rule(document) for document in listing.documents.values()]
     for damaged in listing.damaged:
         name = damaged.name or os.path.basename(damaged.path)
-        records.append(RuleRecord(name, None, None, None, damaged.layer.origin, damaged.path, str(damaged)))
+        records.append(RuleRecord(name, None, None, None, "damaged", damaged.path, str(damaged)))
     return records
 
 

@@ -176,3 +176,17 @@ def test_explain_says_what_was_looked_at_and_what_decided(kimchi, tree):
     assert evidence["labels"]["volume"] == "Ubuntu-Server 12.04 LTS amd64"
     assert evidence["chosen"]["distro"] == "ubuntu"
     assert "decided" in kimchi("iso", "probe", path, "--explain", status=0).out
+
+
+def test_a_damaged_rule_is_listed_with_its_reason_and_hinders_no_other(kimchi, tmp_path):
+    make_image(tmp_path / "a.iso", "Appliance 4.2")
+    kimchi("iso", "teach", tmp_path / "a.iso", "--os-distro", "ours", "--os-version", "4.2", status=0)
+    rules = os.path.join(os.environ["KIMCHI_CONFIG_DIR"], "rules")
+    for name, text in (("broken", "{"), ("wrong", '{"name": "wrong", "distro": 3}')):
+        with open(os.path.join(rules, name + ".json"), "w") as file:
+            file.write(text)
+    rows = {row["name"]: row["problem"] for row in kimchi("iso", "rule", "list", "-o", "json", status=0).json}
+    assert rows.pop("ours-4.2") is None
+    assert set(rows) == {"broken", "wrong"}
+    assert all(rows.values())
+    assert kimchi("iso", "probe", tmp_path / "a.iso", "-o", "json").json[0]["os_distro"] == "ours"
