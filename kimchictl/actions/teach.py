@@ -22,7 +22,7 @@ class RuleRecord:
     distro: str | None
     version: str | None
     pattern: str | None
-    origin: str
+    origin: str | None
     path: str
     problem: str | None = None
 
@@ -55,7 +55,7 @@ def list_rules(rules: FileStore) -> list[RuleRecord]:
     records = [show_rule(document) for document in listing.documents.values()]
     for damaged in listing.damaged:
         name = damaged.name or os.path.basename(damaged.path)
-        records.append(RuleRecord(name, None, None, None, "damaged", damaged.path, str(damaged)))
+        records.append(RuleRecord(name, None, None, None, None, damaged.path, str(damaged)))
     return records
 
 

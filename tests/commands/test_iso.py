@@ -52,7 +52,7 @@ def test_a_missing_place_alone_is_not_found(kimchi, tree):
     assert str(tree / "gone") in kimchi("iso", "scan", "--deep", tree / "gone", status=3).err
 
 
-@pytest.mark.parametrize("words", [["--deep"], ["--deep", "--pool", "default", "/tmp"], ["/tmp"]])
+@pytest.mark.parametrize("words", [["--deep"], ["--deep", "--pool", "default", "/srv"], ["/srv"]])
 def test_a_scan_of_nothing_or_of_both_is_wrong_usage(kimchi, words):
     kimchi("iso", "scan", *words, status=2)
 
