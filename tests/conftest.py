@@ -16,16 +16,22 @@ from lab.run import Run, run
 HOST_REQUIRED = "KIMCHI_TEST_HOST"
 
 
+def reason_without_host() -> str | None:
+    """Why tests that need a host are to be left out, or None."""
+    return None if os.environ.get(HOST_REQUIRED) == "1" else private_host.why_not()
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves out the tests that need a host where none can be had, and says so."""
-    reason = private_host.why_not()
-    if reason is None or os.environ.get(HOST_REQUIRED) == "1":
-        return
+    """Leaves out the tests that need a host where none can be had; pytest_terminal_summary says so."""
     wanting = [item for item in items if item.get_closest_marker("host")]
-    if wanting:
+    if wanting and reason_without_host():
         items[:] = [item for item in items if item not in wanting]
         config.hook.pytest_deselected(items=wanting)
-        config.stash[_left_out] = f"{len(wanting)} tests that need a libvirt host were left out: {reason}"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if (reason := reason_without_host()) and "host" not in config.option.markexpr:
+        terminalreporter.write_line(f"the tests that need a libvirt host were left out: {reason}", yellow=True)
 
 
 TOO_LONG = 120  # seconds; the slowest test takes a few
@@ -45,14 +51,6 @@ def pytest_runtest_protocol() -> Iterator[None]:
     finally:
         signal.alarm(0)
         signal.signal(signal.SIGALRM, previous)
-
-
-_left_out = pytest.StashKey[str]()
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if _left_out in config.stash:
-        terminalreporter.write_line(config.stash[_left_out], yellow=True)
 
 
 @pytest.fixture(autouse=True)

@@ -165,7 +165,7 @@ print(list(listing.documents), *listing.damaged, sep="\\n")
 def public(tmp_path_factory):
     """A directory that everybody can reach."""
     path = tmp_path_factory.mktemp("public")
-    for part in (path, *path.parents[:2]) if os.geteuid() == 0 else ():
+    for part in (path, *path.parents[:3]) if os.geteuid() == 0 else ():
         os.chmod(part, os.stat(part).st_mode | 0o755)  # noqa: S103
     return path
 
