@@ -2,7 +2,7 @@
 
 import operator
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from kimchictl.errors import Invalid, UsageError
@@ -11,6 +11,20 @@ from kimchictl.units import parse_size
 Row = dict[str, Any]
 
 NO_UNITS: Mapping[str, int] = {}
+
+LONG = 200
+"""Rows: a longer list of JSON has one row a line. Indenting makes writing it slow, and nobody reads it by eye."""
+
+
+class Encoded:
+    """Rows, in their order, whose JSON is known already: what nobody filters or sorts is printed as it is."""
+
+    def __iter__(self) -> Iterator[Row]:
+        raise NotImplementedError
+
+    def texts(self) -> Iterator[str]:
+        """The JSON of each row as it stands in a list, which has a line for each row or is indented."""
+        raise NotImplementedError
 
 _FILTER = re.compile(r"([a-z_][a-z0-9_.]*)(!=|>=|<=|~|=|>|<)(.*)", re.DOTALL)
 _ORDERED: dict[str, Callable[[Any, Any], bool]] = {
@@ -33,7 +47,8 @@ def plain(value: Any) -> Any:
     # Asked for by name: to import dataclasses for it costs every command that prints as much as reading its arguments.
     names = getattr(type(value), "__dataclass_fields__", None) or getattr(type(value), "_fields", None)
     if names:
-        return {name: plain(getattr(value, name)) for name in names}
+        inner = ((name, getattr(value, name)) for name in names)
+        return {name: field if type(field) in _SCALARS else plain(field) for name, field in inner}
     if isinstance(value, list | tuple):
         return [inner if type(inner) in _SCALARS else plain(inner) for inner in value]
     return value
@@ -66,7 +81,7 @@ def sort_rows(rows: list[Row], key: str, known: Sequence[str] = ()) -> list[Row]
     check_key(name, known)
     present = [row for row in rows if lookup(row, name) is not None]
     absent = [row for row in rows if lookup(row, name) is None]
-    return sorted(present, key=lambda row: _order(lookup(row, name)), reverse=key.startswith("-")) + absent
+    return sorted(present, key=lambda row: natural(lookup(row, name)), reverse=key.startswith("-")) + absent
 
 
 def check_key(name: str, known: Sequence[str]) -> None:
@@ -78,8 +93,8 @@ def check_key(name: str, known: Sequence[str]) -> None:
 _DIGITS = re.compile(r"(\d+)")
 
 
-def _order(value: Any) -> tuple[Any, ...]:
-    """Numbers before texts, "web-2" before "web-10"."""
+def natural(value: Any) -> tuple[Any, ...]:
+    """What lists are sorted by: numbers before texts, "web-2" before "web-10"."""
     if isinstance(value, bool | int | float):
         return (0, value)
     text = value if isinstance(value, str) else repr(value)
@@ -138,4 +153,4 @@ def _compare(value: Any, wanted: str, unit: int, test: Callable[[Any, Any], bool
     if isinstance(value, int | float):
         number = _number(wanted, unit)
         return number is not None and test(value, number)
-    return test(_order(str(value)), _order(wanted))
+    return test(natural(str(value)), natural(wanted))
