@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from kimchictl.actions.stream_support import missing_package, openable, probe_machine
+from kimchictl.actions.virt_type import KvmAnswer, kvm_answer
 from kimchictl.errors import Invalid
 from kimchictl.units import MIB
 from kimchictl.virt.capabilities import (
@@ -15,7 +17,7 @@ from kimchictl.virt.capabilities import (
     read_capabilities,
     versions,
 )
-from kimchictl.virt.streaming import LIBVIRT_PROTOCOLS, qemu_protocols
+from kimchictl.virt.streaming import LIBVIRT_PROTOCOLS, libvirt_protocols
 
 if TYPE_CHECKING:
     from kimchictl.virt.connection import Host
@@ -36,18 +38,33 @@ class HostSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class ProtocolSupport:
+    """`libvirt`: a domain may name it; `qemu`: its driver is there, None where nobody asked or it does not tell."""
+
+    protocol: str
+    libvirt: bool
+    qemu: bool | None
+
+
+@dataclass(frozen=True, slots=True)
 class HostCapabilities:
     """`libvirt_protocols` are accepted in a domain, `qemu_protocols` can be opened (None: not known from here).
 
-    `kvm` is "offered" only: whether it is real hardware, or how fast, is another question. `guests` are "ARCH (TYPES)".
+    `protocols` says both of each; `missing_package` brings what qemu lacks. `kvm` is "offered" only; `kvm_works` is
+    known once it was tried, with `kvm_reason` if not. `guests` are "ARCH (TYPES)".
     """
 
     libvirtd: str
     libvirt_protocols: tuple[str, ...]
     qemu_streaming: bool | None
     qemu_protocols: tuple[str, ...] | None
+    protocols: tuple[ProtocolSupport, ...]
+    missing_package: str | None
     screenshot: bool
+    snapshots: bool
     kvm: bool
+    kvm_works: bool | None
+    kvm_reason: str | None
     uefi: bool | None
     secure_boot: bool | None
     tpm: bool | None
@@ -70,24 +87,50 @@ def summarise(host: "Host") -> HostSummary:
     )
 
 
-def find_capabilities(host: "Host") -> HostCapabilities:
-    """Ask `host` what it can do; what it does not tell is None."""
-    offered = read_capabilities(host)
-    opened = qemu_protocols(host)
-    features = _machine(host).features
+def find_capabilities(host: "Host", cache_dir: str, probe: bool = False) -> HostCapabilities:
+    """Ask `host` what it can do; what it does not tell is None. With `probe` guests are started, paused, to find out."""
+    offered, machine = read_capabilities(host), _machine(host)
+    accepted, opened = _accepted(host), openable(host, cache_dir, probe)
+    lacking = opened is not None and bool(set(accepted) - set(opened))
+    features, kvm = machine.features, any("kvm" in guest.virt_types for guest in offered.guests)
+    answer = kvm_answer(host, machine, cache_dir, may_try=probe) if machine.virt_type == "kvm" else None
     return HostCapabilities(
         libvirtd="running",
-        libvirt_protocols=LIBVIRT_PROTOCOLS,
+        libvirt_protocols=accepted,
         qemu_streaming=None if opened is None else bool(opened),
         qemu_protocols=opened,
+        protocols=tuple(_support(name, accepted, opened) for name in LIBVIRT_PROTOCOLS),
+        missing_package=missing_package(host) if lacking else None,
         screenshot=host.driver in ("qemu", "test", "vbox", "esx"),
-        kvm=any("kvm" in guest.virt_types for guest in offered.guests),
+        snapshots=host.driver in ("qemu", "test", "vbox", "esx", "vz"),
+        kvm=kvm,
+        kvm_works=_works(kvm, answer),
+        kvm_reason=answer.reason if answer else None,
         uefi=None if features is None else "uefi" in features,
         secure_boot=None if features is None else "secure-boot" in features,
         tpm=None if features is None else "tpm" in features,
         graphics=None if features is None else tuple(sorted(f[9:] for f in features if f.startswith("graphics:"))),
         guests=tuple(f"{guest.arch} ({', '.join(guest.virt_types)})" for guest in offered.guests),
     )
+
+
+def _accepted(host: "Host") -> tuple[str, ...]:
+    if host.driver != "qemu" or host.readonly:
+        return LIBVIRT_PROTOCOLS
+    try:
+        return libvirt_protocols(host, probe_machine(host))
+    except Invalid:
+        return ()  # it runs no guests at all
+
+
+def _support(protocol: str, accepted: tuple[str, ...], opened: tuple[str, ...] | None) -> ProtocolSupport:
+    return ProtocolSupport(protocol, protocol in accepted, None if opened is None else protocol in opened)
+
+
+def _works(offered: bool, answer: KvmAnswer | None) -> bool | None:
+    if not offered:
+        return False
+    return None if answer is None else answer.works
 
 
 def _machine(host: "Host") -> Machine:
