@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kimchictl.actions.vm_usage import find_users, with_users
 from kimchictl.actions.volume_use import all_volumes, require_unused
-from kimchictl.errors import InUse, KimchiError, WrongState
+from kimchictl.errors import KimchiError, WrongState
 from kimchictl.virt import pools, volumes
 from kimchictl.virt.poolrefresh import FILE_POOLS
 from kimchictl.virt.pools import Pool
@@ -95,11 +95,3 @@ def delete_volume(host: "Host", volume: Volume) -> None:
     """Delete it with what is in it. Raises InUse; see require_unused."""
     require_unused(host, volume)
     volumes.delete_volume(host, volume.pool, volume.name)
-
-
-def delete_pool(host: "Host", name: str, seconds: float, templates: Templates) -> None:
-    """Forget an inactive pool that nothing uses; its directory stays. Raises NotFound, WrongState, InUse."""
-    pool = list_pools(host, seconds, templates, (name,))[0]
-    if pool.used_by and not pool.active:
-        raise InUse(f"pool {name!r} is in use by {', '.join(pool.used_by)}")
-    pools.delete_pool(host, name)

@@ -16,12 +16,14 @@ def used_by_templates(images: Iterable[Image], templates: FileStore) -> list[Ima
 
 
 def template_users(templates: FileStore) -> dict[str, list[str]]:
-    """The names of the templates that name each image, by what they name it with, sorted."""
+    """The names of the templates that name each image, by what they name it with, sorted; a pool is "pool:NAME/"."""
     users: dict[str, list[str]] = {}
     for name, document in sorted(templates.read().documents.items()):
         disks = document.data.get("disks")
-        bases = [disk.get("base") for disk in disks if isinstance(disk, dict)] if isinstance(disks, list) else []
-        for named in {document.data.get("cdrom", document.data.get("path")), *bases}:
+        listed = [disk for disk in disks if isinstance(disk, dict)] if isinstance(disks, list) else []
+        bases = [disk.get("base") for disk in listed]
+        pools = [f"pool:{disk['pool']}/" for disk in listed if isinstance(disk.get("pool"), str)]
+        for named in {document.data.get("cdrom", document.data.get("path")), *bases, *pools}:
             if isinstance(named, str):
                 users.setdefault(named, []).append(name)
     return users

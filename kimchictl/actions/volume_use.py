@@ -1,5 +1,6 @@
 """Who needs a volume, asked before something is done to it."""
 
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from kimchictl.actions.vm_usage import children_of
@@ -32,7 +33,7 @@ def all_volumes(host: "Host") -> list[Volume]:
 def require_still(host: "Host", volume: Volume) -> None:
     """Raises InUse if a VM that is not off can write to `volume`."""
     if writers := writers_of(host, volume):
-        raise InUse(f"{_what(volume)} is in use by vm {', '.join(writers)}", f"kimchictl vm stop {writers[0]}")
+        raise InUse(f"{_what(volume)} is in use by vm {', '.join(writers)}", f"kimchictl vm stop {quote(writers[0])}")
 
 
 def writers_of(host: "Host", volume: Volume) -> list[str]:

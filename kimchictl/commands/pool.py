@@ -1,12 +1,28 @@
 """`kimchictl pool`"""
 
 import os
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from kimchictl.app import App
-from kimchictl.commands.base import Group, list_options, missing_ok_option, name_argument, names_argument, pass_app
+from kimchictl.commands.base import (
+    Group,
+    list_options,
+    missing_ok_option,
+    name_argument,
+    names_argument,
+    pass_app,
+    yes_option,
+)
+from kimchictl.errors import UsageError
 from kimchictl.render import View
+from kimchictl.units import format_size
+
+if TYPE_CHECKING:
+    from kimchictl.virt.poolxml import PoolPlan
+
+TYPES = ("dir", "fs", "netfs", "logical", "iscsi", "rbd")
 
 POOLS = View(
     columns=("name", "state", "type", "capacity", "allocation", "available", "volumes", "autostart", "error"),
@@ -63,41 +79,90 @@ def show(app: App, name: str) -> None:
     app.emit(found[0], POOLS)
 
 
+def _source_options(function: Any) -> Any:
+    """What tells libvirt where a pool lies; see kimchictl.virt.poolxml for which type takes what."""
+    options = (
+        click.option(
+            "--path", metavar="P", help="Its directory, made if need be; or where its devices appear."
+        ),
+        click.option("--source-host", "hosts", metavar="HOST[:PORT]", multiple=True, help="Server; rbd takes several."),
+        click.option("--source-path", metavar="P", help="The directory that the server exports."),
+        click.option(
+            "--source-dev", "devices", metavar="DEV", multiple=True, help="Device, or name of an iSCSI target."
+        ),
+        click.option("--source-name", metavar="NAME", help="Volume group, or Ceph pool."),
+        click.option("--source-format", metavar="F", help="Format of the source, like ext4, xfs, nfs, cifs."),
+        click.option("--auth-user", "user", metavar="NAME", help="User name for the server."),
+        click.option("--secret-uuid", metavar="UUID", help="The libvirt secret with the password."),
+        click.option("--secret-usage", metavar="USAGE", help="The same, by its usage."),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def _plan(app: App, given: dict[str, Any]) -> "PoolPlan":
+    from kimchictl.virt.poolxml import PoolPlan
+
+    if given["path"] and app.remote_host is None:
+        given = {**given, "path": os.path.abspath(given["path"])}
+    return PoolPlan(**given)
+
+
 @pool.command()
 @click.argument("name")
-@click.option("--type", "kind", type=click.Choice(("dir",)), default="dir", show_default=True, help="What it lies on.")
-@click.option("--path", metavar="P", required=True, help="Its directory, which is made if need be.")
+@click.option("--type", "kind", type=click.Choice(TYPES), default="dir", show_default=True, help="What it lies on.")
+@_source_options
 @click.option("--start", is_flag=True, help="Start it at once.")
-@click.option("--no-autostart", is_flag=True, help="Do not start it with the host.")
+@click.option("--autostart/--no-autostart", default=True, show_default=True, help="Start it with the host, or not.")
 @pass_app
-def create(app: App, name: str, kind: str, path: str, start: bool, no_autostart: bool) -> None:
-    """Make a storage pool. What already lies in its directory becomes its volumes.
+def create(app: App, name: str, kind: str, start: bool, autostart: bool, **source: Any) -> None:
+    """Make a storage pool. What already lies in its directory becomes its volumes; nothing is formatted.
+
+    \b
+    dir      --path                                    a directory
+    fs       --path --source-dev                       a file system, mounted at the path
+    netfs    --path --source-host --source-path        an export of a file server, likewise
+    logical  --source-name                             a volume group
+    iscsi    --source-host --source-dev                a target; its units are the volumes
+    rbd      --source-host --source-name               a Ceph pool
 
     \b
     Examples:
       kimchictl pool create isos --type dir --path /srv/isos --start
+      kimchictl pool create nas --type netfs --path /mnt/nas --source-host nas.example --source-path /export --start
+      kimchictl pool create vg0 --type logical --source-name vg0
+      kimchictl pool create ceph --type rbd --source-host mon1:6789 --source-name vms --auth-user me --secret-usage ceph
     """
-    from kimchictl.virt.pools import create_pool
+    from kimchictl.virt.poolchange import create_pool
 
-    create_pool(app.host, name, os.path.abspath(path), start, not no_autostart)
+    create_pool(app.host, name, _plan(app, source), kind, start, autostart)
     app.note(f"pool {name!r} created{' and started' if start else f'; start it with kimchictl pool start {name}'}")
 
 
 @pool.command()
 @name_argument("pool")
-@click.option("--autostart/--no-autostart", required=True, default=None, help="Start it with the host, or not.")
+@click.option("--autostart/--no-autostart", default=None, help="Start it with the host, or not.")
+@_source_options
 @pass_app
-def edit(app: App, name: str, autostart: bool) -> None:
-    """Change a storage pool.
+def edit(app: App, name: str, autostart: bool | None, **source: Any) -> None:
+    """Change a storage pool. Where it lies can be changed while it is inactive.
 
     \b
     Examples:
       kimchictl pool edit isos --no-autostart
+      kimchictl pool edit nas --source-host other-nas.example
     """
-    from kimchictl.virt.pools import set_autostart
+    from kimchictl.virt.poolchange import change_pool, set_autostart
 
-    set_autostart(app.host, name, autostart)
-    app.note(f"pool {name!r} {'starts' if autostart else 'does not start'} with the host")
+    if autostart is None and not any(source.values()):
+        raise UsageError(f"nothing to change of pool {name!r}", "see --help for what can be")
+    if any(source.values()):
+        changed = change_pool(app.host, name, _plan(app, source))
+        app.note(f"pool {name!r} {'changed' if changed else 'is so already'}")
+    if autostart is not None:
+        set_autostart(app.host, name, autostart)
+        app.note(f"pool {name!r} {'starts' if autostart else 'does not start'} with the host")
 
 
 @pool.command()
@@ -105,7 +170,7 @@ def edit(app: App, name: str, autostart: bool) -> None:
 @pass_app
 def start(app: App, names: tuple[str, ...]) -> int:
     """Start storage pools."""
-    from kimchictl.virt.pools import start_pool
+    from kimchictl.virt.poolchange import start_pool
 
     def one(name: str) -> None:
         app.note(f"pool {name!r} {'started' if start_pool(app.host, name) else 'is already active'}")
@@ -118,7 +183,7 @@ def start(app: App, names: tuple[str, ...]) -> int:
 @pass_app
 def stop(app: App, names: tuple[str, ...]) -> int:
     """Stop storage pools; what is in them stays."""
-    from kimchictl.virt.pools import stop_pool
+    from kimchictl.virt.poolchange import stop_pool
 
     def one(name: str) -> None:
         app.note(f"pool {name!r} {'stopped' if stop_pool(app.host, name) else 'is already inactive'}")
@@ -128,20 +193,35 @@ def stop(app: App, names: tuple[str, ...]) -> int:
 
 @pool.command()
 @names_argument("pool")
+@click.option("--with-contents", is_flag=True, help="Delete all that is in them, too, and their directories.")
 @missing_ok_option
+@yes_option
 @pass_app
-def delete(app: App, names: tuple[str, ...], missing_ok: bool) -> int:
+def delete(app: App, names: tuple[str, ...], with_contents: bool, missing_ok: bool, yes: bool) -> int:
     """Forget the definitions of inactive storage pools; their directories and what is in them stay.
 
-    One that a VM or a template uses is refused.
+    With --with-contents: of active ones, after showing what goes. One that a VM or a template uses is refused.
+
+    \b
+    Examples:
+      kimchictl pool delete isos
+      kimchictl pool delete scratch --with-contents
     """
-    from kimchictl.actions.storage import delete_pool
+    from kimchictl.actions.remove_pool import bill_of, delete_pool, delete_with_contents
     from kimchictl.actions.usage import template_users
 
     users = template_users(app.templates)
 
     def one(name: str) -> None:
-        delete_pool(app.host, name, app.config["pool.timeout"], users)
-        app.note(f"pool {name!r} deleted; what is in it stays")
+        if not with_contents:
+            delete_pool(app.host, name, app.config["pool.timeout"], users)
+            app.note(f"pool {name!r} deleted; what is in it stays")
+            return
+        bill = bill_of(app.host, name, app.config["pool.timeout"], users)
+        for volume in bill.volumes:
+            app.note(f"deleted with pool {name!r}: {volume}")
+        app.confirm(f"deleting pool {name!r} with {len(bill.volumes)} volumes, {format_size(bill.size)}", yes)
+        delete_with_contents(app.host, bill)
+        app.note(f"pool {name!r} deleted with what was in it")
 
     return app.each(names, one, missing_ok)[1]

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from kimchictl.errors import Exists, NotFound, TimedOut, WrongState
+from kimchictl.errors import NotFound, TimedOut, WrongState
 from kimchictl.progress import SILENT, Progress
 from kimchictl.virt import xml
 from kimchictl.virt.connection import Host, asking, is_code, translate
@@ -246,75 +246,3 @@ def _is_volume(entry: os.DirEntry[str]) -> bool:
         return entry.is_file() or (not entry.is_dir() and stat.S_ISBLK(entry.stat().st_mode))
     except (OSError, UnicodeEncodeError):
         return False
-
-
-def create_pool(host: Host, name: str, path: str, start: bool, autostart: bool) -> None:
-    """Define a pool of type dir on `path`, make the directory, and start it if asked. Undone if a step fails."""
-    with asking(f"host {host.uri}: pool list"):
-        if name in {pool.name() for pool in host.conn.listAllStoragePools(0)}:
-            raise Exists(f"pool {name!r} already exists", f"kimchictl pool show {name}")
-    with asking(f"pool {name!r} cannot be created"):
-        pool = host.conn.storagePoolDefineXML(pool_xml(name, path), 0)
-    try:
-        with asking(f"pool {name!r} cannot be created at {path}"):
-            pool.build(0)
-            pool.setAutostart(int(autostart))
-            if start:
-                pool.create(0)
-    except BaseException:
-        _undefine(host, pool, name)
-        raise
-
-
-def _undefine(host: Host, pool: Any, name: str) -> None:
-    try:
-        pool.undefine()
-    except host.lib.libvirtError as error:
-        host.note(f"pool {name!r} was left behind: {error.get_error_message()}")
-
-
-def pool_xml(name: str, path: str, kind: str = "dir") -> str:
-    """The definition of a pool on the directory `path`."""
-    root = xml.Element("pool", type=kind)
-    xml.add(root, "name", name)
-    xml.add(xml.add(root, "target"), "path", path)
-    return xml.serialize(root)
-
-
-def start_pool(host: Host, name: str) -> bool:
-    """False if it was active already."""
-    pool = find_pool(host, name)
-    with asking(f"pool {name!r} does not start"):
-        if pool.isActive():
-            return False
-        pool.create(0)
-    return True
-
-
-def stop_pool(host: Host, name: str) -> bool:
-    """False if it was inactive already. Its volumes stay."""
-    pool = find_pool(host, name)
-    with asking(f"pool {name!r} does not stop"):
-        if not pool.isActive():
-            return False
-        pool.destroy()
-    return True
-
-
-def set_autostart(host: Host, name: str, wanted: bool) -> bool:
-    """Start it with the host, or not; False if it was so already."""
-    pool = find_pool(host, name)
-    with asking(f"pool {name!r}: autostart"):
-        if bool(pool.autostart()) == wanted:
-            return False
-        pool.setAutostart(int(wanted))
-    return True
-
-
-def delete_pool(host: Host, name: str) -> None:
-    """Forget the definition of an inactive pool; its directory and what is in it stay. Raises WrongState."""
-    pool = find_pool(host, name)
-    with asking(f"pool {name!r} cannot be deleted"):
-        if pool.isActive():
-            raise WrongState(f"pool {name!r} is active", f"kimchictl pool stop {name}")
-        pool.undefine()

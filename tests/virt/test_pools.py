@@ -6,16 +6,17 @@ import pytest
 
 from kimchictl.errors import Exists, Invalid, NotFound, WrongState
 from kimchictl.progress import Progress
-from kimchictl.virt import pools, volumes
+from kimchictl.virt import poolchange, pools, volumes
 from kimchictl.virt.poolrefresh import unreachable
 from kimchictl.virt.pools import local_volumes
+from kimchictl.virt.poolxml import PoolPlan
 
 POOL = "kīмсhī-storagepool-0"
 
 
 @pytest.fixture
 def pool(host, tmp_path):
-    pools.create_pool(host, POOL, str(tmp_path), start=True, autostart=True)
+    poolchange.create_pool(host, POOL, PoolPlan(str(tmp_path)), start=True, autostart=True)
     return POOL
 
 
@@ -28,7 +29,7 @@ class Noted(Progress):
 
 
 def test_a_new_pool_is_inactive_persistent_and_starts_with_the_host(host, tmp_path):
-    pools.create_pool(host, POOL, str(tmp_path), start=False, autostart=True)
+    poolchange.create_pool(host, POOL, PoolPlan(str(tmp_path)), start=False, autostart=True)
     made = pools.show_pool(host, POOL)
     assert (made.state, made.active, made.volumes) == ("inactive", False, 0)
     assert made.persistent and made.autostart
@@ -36,25 +37,25 @@ def test_a_new_pool_is_inactive_persistent_and_starts_with_the_host(host, tmp_pa
 
 def test_the_same_pool_again_is_refused(host, pool, tmp_path):
     with pytest.raises(Exists, match=POOL):
-        pools.create_pool(host, POOL, str(tmp_path), start=False, autostart=True)
+        poolchange.create_pool(host, POOL, PoolPlan(str(tmp_path)), start=False, autostart=True)
 
 
 def test_a_pool_starts_stops_and_goes(host, pool):
-    assert (pools.stop_pool(host, POOL), pools.stop_pool(host, POOL)) == (True, False)
-    assert (pools.start_pool(host, POOL), pools.start_pool(host, POOL)) == (True, False)
-    pools.stop_pool(host, POOL)
-    pools.delete_pool(host, POOL)
+    assert (poolchange.stop_pool(host, POOL), poolchange.stop_pool(host, POOL)) == (True, False)
+    assert (poolchange.start_pool(host, POOL), poolchange.start_pool(host, POOL)) == (True, False)
+    poolchange.stop_pool(host, POOL)
+    poolchange.delete_pool(host, POOL)
     with pytest.raises(NotFound, match=POOL):
         pools.show_pool(host, POOL)
 
 
 def test_an_active_pool_is_not_deleted(host, pool):
     with pytest.raises(WrongState, match="is active"):
-        pools.delete_pool(host, POOL)
+        poolchange.delete_pool(host, POOL)
 
 
 def test_inactive_pools_are_noted_and_the_others_read(host, pool):
-    pools.stop_pool(host, POOL)
+    poolchange.stop_pool(host, POOL)
     progress = Noted()
     assert [each.name for each in pools.active_pools(host, progress)] == ["default-pool"]
     assert len(progress.notes) == 1 and POOL in progress.notes[0]
@@ -81,7 +82,7 @@ def test_a_volume_name_that_is_none_is_refused(host, pool, name):
 
 
 def test_an_inactive_pool_has_no_volumes_to_list(host, pool):
-    pools.stop_pool(host, POOL)
+    poolchange.stop_pool(host, POOL)
     with pytest.raises(WrongState, match="is inactive"):
         volumes.list_volumes(host, POOL)
 
