@@ -7,10 +7,10 @@ network    images behind URLs, all at once, each within a deadline (actions.dist
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from shlex import quote
 from typing import TYPE_CHECKING
 
+from kimchictl.actions.findings import FAIL, OK, WARN, Finding
 from kimchictl.actions.host_names import memory_problem
 from kimchictl.actions.marks import files_of, look_at, problems_of
 from kimchictl.actions.provenance import image_of
@@ -24,18 +24,6 @@ from kimchictl.store import Document
 
 if TYPE_CHECKING:
     from kimchictl.virt.connection import Host
-
-OK, WARN, FAIL = "ok", "warn", "fail"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing about one template: `status` ok, warn or fail; `fix` the command or the step that helps, or None."""
-
-    name: str
-    status: str
-    message: str
-    fix: str | None = None
 
 
 def check_templates(

@@ -23,7 +23,7 @@ def show(app: App) -> None:
 
 
 @host.command()
-@click.option("--probe", is_flag=True, help="Start guests, paused, and end them at once, to find out what nothing tells.")
+@click.option("--probe", is_flag=True, help="Start guests, paused, and end them at once, to find out the rest.")
 @pass_app
 def capabilities(app: App, probe: bool) -> None:
     """Show what the host can do: streaming, firmware, TPM, KVM, displays, screenshots, snapshots.

@@ -2,7 +2,8 @@
 
 import click
 
-from kimchictl.actions.check_templates import FAIL, check_templates
+from kimchictl.actions.check_templates import check_templates
+from kimchictl.actions.findings import FAIL
 from kimchictl.actions.show_templates import readable
 from kimchictl.app import App
 from kimchictl.catalog.nouns import TEMPLATES as NOUN

@@ -1,0 +1,50 @@
+"""The doctor on a real libvirtd and qemu."""
+
+import os
+
+from lab.images import make_image
+
+
+def found(kimchi):
+    """name -> its findings. Of this machine, as far as they are no question to libvirt."""
+    named = {}
+    for finding in kimchi("host", "check", "-o", "json").json:
+        named.setdefault(finding["name"], []).append(finding)
+    return named
+
+
+def test_what_is_missing_fails_and_its_fix_is_a_command_that_helps(host, kimchi, tmp_path):
+    before = found(kimchi)
+    kimchi("host", "check", status=7)
+    assert before["pool"][0]["status"] == before["network"][0]["status"] == "fail"
+    fix = before["pool"][0]["fix"].replace("/var/lib/libvirt/images", str(tmp_path / "pool"))
+    for command in (fix, before["network"][0]["fix"]):
+        kimchi(*command.split()[1:], status=0)
+    after = found(kimchi)
+    assert after["pool"][0]["status"] == after["network"][0]["status"] == "ok"
+
+
+def test_kvm_is_tried_and_what_it_says_is_remembered(host, kimchi):
+    finding = found(kimchi)["kvm"][0]
+    assert finding["status"] in ("ok", "warn") and (finding["fix"] is None) == (finding["status"] == "ok")
+    if "offered, but" in finding["message"]:
+        assert [name for name in os.listdir(os.environ["KIMCHI_CACHE_DIR"]) if name.startswith("kvm-")]
+
+
+def test_the_rest_is_there(host, kimchi):
+    wanted = {"libvirt", "firmware", "tpm", "streaming", "devices", "cgroups", "guest user", "virtlogd", "osinfo-db"}
+    assert wanted | {"clock", "directories", "space", "collector", "scan"} <= set(found(kimchi))
+
+
+def test_an_image_that_guests_cannot_read_fails_with_the_directory_in_the_way(host, tmp_path):
+    from kimchictl.actions.doctor import guests
+    from kimchictl.virt.connection import open_host
+
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    image = make_image(closed / "deb.iso", "Debian 12.5.0 amd64 n")
+    with open_host(host.uri) as opened:
+        (as_root,) = guests.guest_user(opened, (str(image),))
+        assert as_root.status == "warn"  # the host of the tests runs guests as root
+        problem = guests._unreadable(str(image), (64055, 64055))
+    assert problem is not None and problem.hint.startswith("setfacl")
