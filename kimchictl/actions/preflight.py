@@ -68,6 +68,39 @@ def plan_vms(host: "Host", request: Request) -> tuple[list[VmPlan], Findings]:
     return look.plans(), look.findings
 
 
+def find_medium(host: "Host", wanted: Medium, findings: Findings) -> Medium:
+    """`wanted` as the host has it. Raises what is wrong with it; keeps what a person should know."""
+    if wanted.kind == "network":
+        return wanted
+    if wanted.kind == "volume":
+        pool, _, name = wanted.location.partition("/")
+        volume = volumes.find_volume(host, pool, name)
+        if volume.type not in ("file", "block") or volume.path is None:
+            return wanted
+        wanted = Medium(volume.type, volume.path)
+    elif not host.is_local:
+        volume_there = volumes.find_by_path(host, wanted.location)
+        if volume_there is None:
+            findings.notes.append(f"not checked whether {wanted.location} exists on {host.uri}")
+            return medium(wanted.location, wanted.location.startswith("/dev/"))
+        return Medium("block" if volume_there.type == "block" else "file", wanted.location)
+    check_readable(host, wanted.location, findings)
+    return Medium("block" if is_block(wanted.location) else "file", wanted.location)
+
+
+def check_readable(host: "Host", path: str, findings: Findings) -> None:
+    """Raises what keeps guests from reading the file at `path` of this machine."""
+    if not host.is_local or (host.is_test and os.path.exists(path)):
+        return
+    if host.is_test:
+        raise NotFound(f"image {path} does not exist")
+    user = (os.geteuid(), os.getegid()) if host.is_session else read_capabilities(host).qemu_user
+    if user is None:
+        findings.notes.append(f"not checked whether guests can read {path}: as whom they run is not known")
+    elif problem := why_unreadable(path, user):
+        raise problem
+
+
 class _Look:
     """One look at one host, for one request."""
 
@@ -129,40 +162,10 @@ class _Look:
 
         def look() -> None:
             nonlocal found
-            found = self._medium(found)
+            found = find_medium(self.host, found, self.findings)
 
         self.findings.check(look)
         return (found,)
-
-    def _medium(self, wanted: Medium) -> Medium:
-        """`wanted` as the host has it. Raises what is wrong with it."""
-        if wanted.kind == "network":
-            return wanted
-        if wanted.kind == "volume":
-            pool, _, name = wanted.location.partition("/")
-            volume = volumes.find_volume(self.host, pool, name)
-            if volume.type not in ("file", "block") or volume.path is None:
-                return wanted
-            wanted = Medium(volume.type, volume.path)
-        elif not self.host.is_local:
-            volume_there = volumes.find_by_path(self.host, wanted.location)
-            if volume_there is None:
-                self.findings.notes.append(f"not checked whether {wanted.location} exists on {self.host.uri}")
-                return medium(wanted.location, wanted.location.startswith("/dev/"))
-            return Medium("block" if volume_there.type == "block" else "file", wanted.location)
-        self._check_readable(wanted.location)
-        return Medium("block" if is_block(wanted.location) else "file", wanted.location)
-
-    def _check_readable(self, path: str) -> None:
-        if not self.host.is_local or (self.host.is_test and os.path.exists(path)):
-            return
-        if self.host.is_test:
-            raise NotFound(f"image {path} does not exist")
-        user = (os.geteuid(), os.getegid()) if self.host.is_session else read_capabilities(self.host).qemu_user
-        if user is None:
-            self.findings.notes.append(f"not checked whether guests can read {path}: as whom they run is not known")
-        elif problem := why_unreadable(path, user):
-            raise problem
 
     def _check_memory(self) -> None:
         wanted = max(self.template.memory or 0, self.template.max_memory or 0)
@@ -248,7 +251,7 @@ class _Look:
                 )
             volume = found
         if volume.path and self.host.is_local and not self.host.is_test:
-            self._check_readable(volume.path)
+            check_readable(self.host, volume.path, self.findings)
         return volume
 
     def _check_space(self) -> None:
@@ -270,7 +273,7 @@ class _Look:
         if self.origins.get("networks", BUILT_IN) == BUILT_IN:
             network = self._default_network(network)
         if network.type == "network":
-            self.findings.check(lambda: _require_network(self.host, network.name or ""))
+            self.findings.check(lambda: require_network(self.host, network.name or ""))
         return network
 
     def _default_network(self, network: Network) -> Network:
@@ -286,7 +289,8 @@ class _Look:
         return network
 
 
-def _require_network(host: "Host", name: str) -> None:
+def require_network(host: "Host", name: str) -> None:
+    """Raises NotFound, WrongState for a network that is not there, or not active."""
     state = presence.network_state(host, name)
     if state is None:
         raise NotFound(f"network {name!r} does not exist", "kimchictl network list shows those that do; --network user")

@@ -86,39 +86,51 @@ def _add_disk(devices: xml.Element, disk: DomainDisk, bus: str, target: str, har
     if disk.base:
         backing = xml.add(element, "backingStore", type="file")
         xml.add(backing, "format", type=disk.base_format or "raw")
-        _leave_alone(xml.add(backing, "source", file=disk.base), hardware)
+        _leave_alone(xml.add(backing, "source", file=disk.base), hardware.dac)
     xml.add(element, "target", dev=target, bus=bus)
 
 
 def _add_cdrom(devices: xml.Element, inserted: Medium, target: str, hardware: Hardware) -> None:
     element = xml.add(devices, "disk", type=inserted.kind, device="cdrom")
     xml.add(element, "driver", name="qemu", type="raw")
-    if inserted.kind == "network":
-        _add_url(element, inserted.location)
-    elif inserted.kind == "volume":
-        pool, _, volume = inserted.location.partition("/")
-        _leave_alone(xml.add(element, "source", pool=pool, volume=volume), hardware)
-    else:
-        key = "dev" if inserted.kind == "block" else "file"
-        _leave_alone(xml.add(element, "source", **{key: inserted.location}), hardware)
+    add_medium(element, inserted, hardware.dac)
     xml.add(element, "target", dev=target, bus=hardware.cdrom_bus)
     xml.add(element, "readonly")
 
 
-def _leave_alone(source: xml.Element, hardware: Hardware) -> None:
+def add_medium(disk: xml.Element, inserted: Medium, dac: bool) -> None:
+    """The <source> of a drive: what lies in it. Raises Invalid for a URL of another scheme."""
+    if inserted.kind == "network":
+        _add_url(disk, inserted)
+    elif inserted.kind == "volume":
+        pool, _, volume = inserted.location.partition("/")
+        _leave_alone(xml.add(disk, "source", pool=pool, volume=volume), dac)
+    else:
+        key = "dev" if inserted.kind == "block" else "file"
+        _leave_alone(xml.add(disk, "source", **{key: inserted.location}), dac)
+
+
+def _leave_alone(source: xml.Element, dac: bool) -> None:
     """Keep the owner of an image that is only read; without that security driver, naming it stops the start."""
-    if hardware.dac:
+    if dac:
         xml.add(source, "seclabel", model="dac", relabel="no")
 
 
-def _add_url(disk: xml.Element, url: str) -> None:
+def _add_url(disk: xml.Element, inserted: Medium) -> None:
     """libvirt encodes `name` anew when it puts the URL together, so it is given decoded; a host name stays one."""
+    url = inserted.location
     parts = urlsplit(url)
     scheme = parts.scheme.lower()
     if scheme not in _PORTS:
         raise Invalid(f"a guest cannot boot from {url}", "the schemes are http, https, ftp and ftps")
     source = xml.add(disk, "source", protocol=scheme, name=unquote(parts.path) or "/", query=parts.query or None)
     xml.add(source, "host", name=parts.hostname or "", port=parts.port or _PORTS[scheme])
+    if scheme in ("https", "ftps"):
+        xml.add(source, "ssl", verify="yes")
+    if inserted.secret:
+        # Of type iscsi for every protocol: libvirt knows no other for them.
+        auth = xml.add(source, "auth", username=inserted.user)
+        xml.add(auth, "secret", type="iscsi", usage=inserted.secret)
 
 
 def _add_controllers(devices: xml.Element, hardware: Hardware, buses: list[str], nics: int) -> None:

@@ -76,7 +76,7 @@ def read_domain(document: str, name: str) -> Description:
         origin=read_metadata(root),
         graphics=shown[0] if shown else None,
         disks=tuple(_disk(element) for element in root.findall("devices/disk")),
-        nics=tuple(_nic(element) for element in root.findall("devices/interface")),
+        nics=tuple(read_nic(element) for element in root.findall("devices/interface")),
         uefi=root.find("os[@firmware='efi']") is not None or root.find("os/loader[@type='pflash']") is not None,
         nvram=xml.text(root, "os/nvram"),
         tpm=root.find("devices/tpm/backend[@type='emulator']") is not None,
@@ -95,7 +95,7 @@ def _disk(element: xml.Element) -> VmDisk:
         target=_get(target, "dev") or "",
         bus=_get(target, "bus"),
         device=element.get("device") or "disk",
-        source=_location(source),
+        source=location(source),
         format=_get(driver, "type"),
         readonly=element.find("readonly") is not None,
         shareable=element.find("shareable") is not None,
@@ -109,7 +109,8 @@ def _get(element: xml.Element | None, name: str) -> str | None:
     return None if element is None else element.get(name)
 
 
-def _location(source: xml.Element | None) -> str | None:
+def location(source: xml.Element | None) -> str | None:
+    """What a <source> names: a path, a URL or "pool:POOL/VOLUME"; None for nothing."""
     if source is None:
         return None
     if source.get("pool"):
@@ -128,13 +129,14 @@ def _chain(disk: xml.Element) -> list[str]:
     found: list[str] = []
     store = disk.find("backingStore")
     while store is not None:
-        if location := _location(store.find("source")):
-            found.append(location)
+        if below := location(store.find("source")):
+            found.append(below)
         store = store.find("backingStore")
     return found
 
 
-def _nic(element: xml.Element) -> VmNic:
+def read_nic(element: xml.Element) -> VmNic:
+    """One <interface>."""
     kind, source = element.get("type") or "", element.find("source")
     name = None if source is None else source.get(kind) or source.get("dev")
     return VmNic(

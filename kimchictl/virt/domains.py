@@ -1,8 +1,8 @@
 """Domains: what they are, in a constant number of calls.
 
-    Vm             one VM as it is printed; the keys are the contract of the command line
-    list_vms       all of them: three calls however many there are; one more each with `described`
-    show_vm        one, with disks, interfaces, snapshots and addresses
+Vm             one VM as it is printed; the keys are the contract of the command line
+list_vms       all of them: three calls however many there are; one more each with `described`
+show_vm        one, with disks, interfaces, snapshots and addresses
 """
 
 from collections.abc import Callable, Iterator
@@ -228,6 +228,19 @@ def _measured(host: Host, domain: Any, disk: VmDisk) -> VmDisk:
     except host.lib.libvirtError:
         return disk  # its file is gone, or the driver cannot measure: unknown
     return replace(disk, capacity=capacity, allocation=allocation)
+
+
+def drives(host: Host, domain: Any, live: bool) -> tuple[VmDisk, ...]:
+    """The drives of a domain as it runs, or of its definition."""
+    with asking(f"vm {domain.name()!r}"):
+        document = domain.XMLDesc(0 if live else host.lib.VIR_DOMAIN_XML_INACTIVE)
+        return read_domain(document, domain.name()).disks
+
+
+def snapshot_names(host: Host, domain: Any) -> list[str]:
+    """The names of its snapshots, sorted."""
+    with asking(f"vm {domain.name()!r}"):
+        return _snapshots(host, domain)
 
 
 def _snapshots(host: Host, domain: Any) -> list[str]:

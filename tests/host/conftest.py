@@ -78,3 +78,15 @@ def stop(thing: libvirt.virStoragePool | libvirt.virNetwork, keep: bool) -> None
         thing.destroy()
     if persistent and not keep:
         thing.undefine()
+
+
+@pytest.fixture
+def active_pool(host: PrivateHost, tmp_path: Path) -> Path:
+    """The directory of the pool `default`, which is active as is the network `default`."""
+    (tmp_path / "pool").mkdir()
+    connection = libvirt.open(host.uri)
+    target = f"<target><path>{tmp_path}/pool</path></target>"
+    connection.storagePoolDefineXML(f"<pool type='dir'><name>default</name>{target}</pool>").create()
+    connection.networkLookupByName("default").create()
+    connection.close()
+    return tmp_path / "pool"

@@ -1,0 +1,63 @@
+"""`kimchictl vm cdrom`"""
+
+import click
+
+from kimchictl.app import App
+from kimchictl.commands.base import Group, name_argument, pass_app
+from kimchictl.commands.vm.disk import next_start_option
+
+
+@click.group(cls=Group)
+def cdrom() -> None:
+    """The media in the CD-ROM drives of a VM."""
+
+
+_TARGET = click.option("--target", metavar="DRIVE", help="Which drive, like sda, where there are several.")
+
+
+@cdrom.command()
+@name_argument("vm")
+@click.argument("source")
+@_TARGET
+@click.option("--no-check", is_flag=True, help="Do not ask the server of a URL first.")
+@next_start_option
+@pass_app
+def insert(app: App, name: str, source: str, target: str | None, no_check: bool, next_start: bool) -> None:
+    """Insert an image: a path, pool:POOL/VOLUME or a URL. What was in the drive comes out.
+
+    An image that is not there leaves the old one in.
+
+    \b
+    Examples:
+      kimchictl vm cdrom insert web /srv/iso/virtio-win.iso
+      kimchictl vm cdrom insert web pool:default/tools.iso --target sdb
+    """
+    from kimchictl.actions import vm_media
+
+    if "://" in source and not no_check:
+        from kimchictl.actions.sources import opened
+
+        opened(source, lambda: app.host, app.config).close()
+    drive, before, notes = vm_media.insert(app.host, name, source, target, next_start)
+    for note in notes:
+        app.note(note)
+    app.note(f"{source} inserted into drive {drive!r} of vm {name!r}" + (f"; {before} is out" if before else ""))
+
+
+@cdrom.command()
+@name_argument("vm")
+@_TARGET
+@next_start_option
+@pass_app
+def eject(app: App, name: str, target: str | None, next_start: bool) -> None:
+    """Eject the medium of a drive.
+
+    \b
+    Examples:
+      kimchictl vm cdrom eject web
+    """
+    from kimchictl.actions import vm_media
+
+    drive, before = vm_media.eject(app.host, name, target, next_start)
+    place = f"drive {drive!r} of vm {name!r}"
+    app.note(f"{before} ejected from {place}" if before else f"{place} is empty already")

@@ -1,0 +1,139 @@
+"""`kimchictl vm disk`"""
+
+import click
+
+from kimchictl.app import App
+from kimchictl.commands.base import Group, complete, list_options, name_argument, pass_app, yes_option
+from kimchictl.commands.volume.views import DISK_SIZE
+from kimchictl.errors import UsageError
+from kimchictl.render import View
+from kimchictl.units import format_size
+
+DISKS = View(
+    columns=("target", "device", "bus", "format", "capacity", "allocation", "source"),
+    keys=(
+        "target", "bus", "device", "source", "format", "readonly", "shareable", "backing", "pool", "volume",
+        "capacity", "allocation",
+    ),
+    name="target",
+    sort="target",
+    wide=("readonly", "shareable", "backing"),
+)  # fmt: skip
+
+next_start_option = click.option(
+    "--next-start", is_flag=True, help="Leave the running guest as it is: it changes when it starts anew."
+)
+
+
+@click.group(cls=Group)
+def disk() -> None:
+    """The disks of a VM: attached, detached and resized, while it runs too."""
+
+
+@disk.command("list")
+@name_argument("vm")
+@list_options
+@pass_app
+def list_(app: App, name: str) -> None:
+    """List the drives of a VM with their images.
+
+    \b
+    Examples:
+      kimchictl vm disk list web
+    """
+    from kimchictl.actions.vm_disks import list_disks
+
+    app.emit_list(list_disks(app.host, name), DISKS)
+
+
+@disk.command()
+@name_argument("vm")
+@click.argument("source", required=False)
+@click.option("--size", "-s", type=DISK_SIZE, metavar="SIZE", help="Make a volume of this size, like 20G.")
+@click.option("--pool", metavar="P", shell_complete=complete("pool"), help="The pool to make it in.")
+@click.option("--format", "form", type=click.Choice(("qcow2", "raw")), help="Its format.")
+@click.option("--bus", type=click.Choice(("virtio", "scsi", "sata", "ide", "usb")), help="Where it is plugged in.")
+@click.option("--readonly", is_flag=True, help="The guest only reads it.")
+@click.option(
+    "--shared",
+    is_flag=True,
+    help="Attach it though another VM has it. A raw one both can use at once, any other one at a time.",
+)
+@next_start_option
+@pass_app
+def attach(
+    app: App,
+    name: str,
+    source: str | None,
+    size: int | None,
+    pool: str | None,
+    form: str | None,
+    bus: str | None,
+    readonly: bool,
+    shared: bool,
+    next_start: bool,
+) -> None:
+    """Attach a disk to a VM: a new one, a volume, or a file of the host.
+
+    \b
+    Examples:
+      kimchictl vm disk attach web --size 20G
+      kimchictl vm disk attach web pool:default/data.qcow2
+    """
+    from kimchictl.actions.vm_disks import NewDisk, attach_disk
+
+    if (source is None) == (size is None):
+        raise UsageError("either a disk that is there, or the --size of a new one", "see vm disk attach --help")
+    if source is not None and pool is not None:
+        raise UsageError("--pool is for a new disk", "a volume is written pool:POOL/VOLUME")
+    new = NewDisk(source, size, pool, form, bus, readonly, shared)
+    done = attach_disk(app.host, name, new, next_start)
+    app.note(f"disk {done.target!r} attached to vm {name!r}: {done.source}")
+    if app.format not in ("table", "wide"):
+        app.emit(done, View(("target", "source", "made"), ("target", "source", "made"), name="target"))
+
+
+@disk.command()
+@name_argument("vm")
+@click.argument("target")
+@next_start_option
+@pass_app
+def detach(app: App, name: str, target: str, next_start: bool) -> None:
+    """Detach a disk, named by its target or its image, which stays.
+
+    \b
+    Examples:
+      kimchictl vm disk detach web vdb
+    """
+    from kimchictl.actions.vm_disks import detach_disk
+
+    stays = detach_disk(app.host, name, target, next_start)
+    app.note(f"disk {target!r} detached from vm {name!r}" + (f"; {stays} stays" if stays else ""))
+
+
+@disk.command()
+@name_argument("vm")
+@click.argument("target")
+@click.argument("size")
+@yes_option
+@pass_app
+def resize(app: App, name: str, target: str, size: str, yes: bool) -> None:
+    """Make a disk larger, while the VM runs too; smaller only while it is off.
+
+    SIZE is like 40G, or +10G for as much more.
+
+    \b
+    Examples:
+      kimchictl vm disk resize web vda 40G
+      kimchictl vm disk resize web vda +10G
+    """
+    from kimchictl.actions.vm_disks import disk_size, resize_disk
+    from kimchictl.actions.volume_changes import parse_new_size
+
+    wanted = parse_new_size(size)
+    found, now = disk_size(app.host, name, target)
+    new = wanted(now)
+    if new < now:
+        app.confirm(f"cutting disk {found.target!r} of vm {name!r} from {format_size(now)} to {format_size(new)}", yes)
+    resize_disk(app.host, name, target, new, shrink=True)
+    app.note(f"disk {found.target!r} of vm {name!r} has {format_size(new)}")

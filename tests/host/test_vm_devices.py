@@ -1,0 +1,152 @@
+"""Disks, media and interfaces of VMs that exist, running and not."""
+
+import os
+import subprocess
+
+import pytest
+
+from lab.images import make_image
+
+LABEL = "Debian 12.5.0 amd64 n"
+
+
+@pytest.fixture
+def web(active_pool, kimchi, tmp_path):
+    """A VM `web` with one disk and a medium, a second one `db`, in an active pool with an active network."""
+    image = make_image(tmp_path / "deb.iso", LABEL)
+    small = ("--memory", "512M", "--vcpus", "1", "--disk", "size=1G", "--network", "default", "--virt-type", "qemu")
+    kimchi("template", "create", "deb", "--cdrom", image, *small, status=0)
+    for name in ("web", "db"):
+        kimchi("vm", "create", name, "--template", "deb", status=0)
+    return tmp_path
+
+
+def disks(kimchi):
+    return {disk["target"]: disk for disk in kimchi("vm", "disk", "list", "web", "-o", "json", status=0).json}
+
+
+def nics(kimchi):
+    return kimchi("vm", "nic", "list", "web", "-o", "json", status=0).json
+
+
+# -- disks
+
+
+@pytest.mark.parametrize("running", [False, True], ids=["off", "running"])
+def test_a_new_disk_is_attached_and_made_larger(web, kimchi, running):
+    if running:
+        kimchi("vm", "start", "web", status=0)
+    done = kimchi("vm", "disk", "attach", "web", "--size", "2G", "-o", "json", status=0).json
+    assert done == {"target": "vdb", "source": "pool:default/web-1.qcow2", "made": True}
+    kimchi("vm", "disk", "resize", "web", "vdb", "+1G", status=0)
+    assert disks(kimchi)["vdb"]["capacity"] == 3 << 30
+    if running:
+        kimchi("vm", "stop", "web", "--force", status=0)
+    assert {"vda", "vdb"} <= set(disks(kimchi))
+
+
+def test_a_detached_disk_leaves_its_volume(web, kimchi):
+    kimchi("vm", "disk", "attach", "web", "--size", "1G", "--bus", "sata", status=0)
+    (target,) = set(disks(kimchi)) - {"vda", "sda"}
+    assert "web-1.qcow2 stays" in kimchi("vm", "disk", "detach", "web", target, status=0).err
+    assert target not in disks(kimchi) and (web / "pool/web-1.qcow2").exists()
+    kimchi("vm", "disk", "detach", "web", target, status=3)
+
+
+def test_a_volume_in_use_elsewhere_is_attached_only_when_told_to(web, kimchi):
+    refused = kimchi("vm", "disk", "attach", "web", "pool:default/db.qcow2", status=4).err
+    assert "in use by db" in refused and "--shared" in refused
+    kimchi("vm", "disk", "attach", "web", web / "pool/db.qcow2", status=4)
+    kimchi("vm", "disk", "attach", "web", "pool:default/db.qcow2", "--shared", status=0)
+    assert disks(kimchi)["vdb"]["source"] == str(web / "pool/db.qcow2")
+
+
+def test_what_cannot_be_attached_leaves_nothing(web, kimchi, tmp_path):
+    kimchi("vm", "start", "web", status=0)
+    before = os.listdir(web / "pool")
+    assert "--next-start" in kimchi("vm", "disk", "attach", "web", "--size", "1G", "--bus", "sata", status=4).err
+    kimchi("vm", "disk", "attach", "web", "pool:default/none.qcow2", status=3)
+    kimchi("vm", "disk", "attach", "web", tmp_path / "none.img", status=3)
+    (tmp_path / "some.img").write_bytes(bytes(1 << 20))
+    assert "--format" in kimchi("vm", "disk", "attach", "web", tmp_path / "some.img", status=4).err
+    kimchi("vm", "disk", "attach", "web", "--size", "1G", "--pool", "none", status=3)
+    assert os.listdir(web / "pool") == before
+
+
+def test_a_header_that_names_a_file_of_the_host_is_refused(web, kimchi):
+    base = ("-F", "raw", "-b", "/etc/shadow")
+    subprocess.run(["qemu-img", "create", "-q", "-u", "-f", "qcow2", *base, web / "pool/evil.qcow2", "1G"], check=True)
+    assert "/etc/shadow" in kimchi("vm", "disk", "attach", "web", "pool:default/evil.qcow2", status=4).err
+
+
+def test_a_running_guest_that_does_not_let_go_keeps_its_disk(web, kimchi, monkeypatch):
+    monkeypatch.setattr("kimchictl.virt.devices.PATIENCE", 0.3)
+    kimchi("vm", "disk", "attach", "web", "--size", "1G", status=0)
+    kimchi("vm", "start", "web", status=0)
+    assert "--next-start" in kimchi("vm", "disk", "detach", "web", "vdb", status=8).err
+    kimchi("vm", "disk", "detach", "web", "vdb", "--next-start", status=0)
+    kimchi("vm", "stop", "web", "--force", status=0)
+    assert "vdb" not in disks(kimchi)
+
+
+# -- media
+
+
+@pytest.mark.parametrize("running", [False, True], ids=["off", "running"])
+def test_media_go_in_and_out(web, kimchi, running):
+    if running:
+        kimchi("vm", "start", "web", status=0)
+    kimchi("vm", "cdrom", "eject", "web", status=0)
+    assert disks(kimchi)["sda"]["source"] is None
+    assert "already" in kimchi("vm", "cdrom", "eject", "web", status=0).err
+    make_image(web / "pool/ü & other.iso", LABEL)
+    kimchi("vm", "cdrom", "insert", "web", "pool:default/ü & other.iso", status=0)
+    assert disks(kimchi)["sda"]["source"] == str(web / "pool/ü & other.iso")
+    kimchi("vm", "cdrom", "insert", "web", web / "deb.iso", status=0)
+    assert disks(kimchi)["sda"]["source"] == str(web / "deb.iso")
+
+
+def test_a_missing_medium_leaves_the_old_one(web, kimchi):
+    kimchi("vm", "start", "web", status=0)
+    for source in (web / "none.iso", "pool:default/none.iso"):
+        kimchi("vm", "cdrom", "insert", "web", source, status=3)
+    kimchi("vm", "cdrom", "insert", "web", "http://127.0.0.1:9/none.iso", status=1)
+    kimchi("vm", "cdrom", "insert", "web", "http://127.0.0.1:9/none.iso", "--no-check")
+    assert disks(kimchi)["sda"]["source"] == str(web / "deb.iso")
+
+
+def test_a_vm_without_a_drive_gets_one_while_it_is_off(web, kimchi):
+    kimchi("vm", "disk", "detach", "web", "sda", status=0)
+    kimchi("vm", "cdrom", "eject", "web", status=3)
+    kimchi("vm", "cdrom", "insert", "web", web / "deb.iso", status=0)
+    assert disks(kimchi)["sda"]["device"] == "cdrom"
+
+
+# -- interfaces
+
+
+@pytest.mark.parametrize("running", [False, True], ids=["off", "running"])
+def test_interfaces_are_attached_and_changed(web, kimchi, running):
+    if running:
+        kimchi("vm", "start", "web", status=0)
+    kimchi("vm", "nic", "attach", "web", "user", "--mac", "52-54-00-AA-bb-01", status=0)
+    assert [(nic["type"], nic["mac"]) for nic in nics(kimchi)][1] == ("user", "52:54:00:aa:bb:01")
+    kimchi("vm", "nic", "set", "web", "0", "--link", "down", status=0)
+    assert nics(kimchi)[0]["link"] == "down"
+    if running:
+        assert "--next-start" in kimchi("vm", "nic", "set", "web", "1", "--network", "default", status=4).err
+        return
+    kimchi("vm", "nic", "set", "web", "1", "--network", "default", "--model", "e1000", status=0)
+    assert (nics(kimchi)[1]["name"], nics(kimchi)[1]["model"]) == ("default", "e1000")
+    kimchi("vm", "nic", "detach", "web", "52:54:00:aa:bb:01", status=0)
+    assert len(nics(kimchi)) == 1
+
+
+def test_interfaces_that_cannot_be_are_refused(web, kimchi):
+    taken = kimchi("vm", "nic", "list", "db", "-o", "name", status=0).out.strip()
+    assert "vm db" in kimchi("vm", "nic", "attach", "web", "default", "--mac", taken, status=4).err
+    kimchi("vm", "nic", "attach", "web", "nosuch", status=3)
+    kimchi("vm", "nic", "attach", "web", "default", "--mac", "xx", status=4)
+    kimchi("vm", "nic", "detach", "web", "7", status=3)
+    kimchi("vm", "nic", "set", "web", "0", status=2)
+    assert len(nics(kimchi)) == 1
