@@ -149,6 +149,7 @@ def test_a_directory_given_twice_overrides_nothing(site):
 
 NOBODY = """
 import os, sys
+from kimchictl import locks  # all of it before this user may no longer read the checkout
 from kimchictl.errors import Failed
 from kimchictl.store import FileStore, Layer  # before this user may no longer read the checkout
 if os.geteuid() == 0:
