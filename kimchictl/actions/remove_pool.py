@@ -44,7 +44,8 @@ def bill_of(host: "Host", name: str, seconds: float, templates: Templates) -> Po
     """
     pool = require_unused(host, name, seconds, templates)
     if not pool.active:
-        raise WrongState(f"pool {name!r} is inactive: what is in it is not known", f"kimchictl pool start {quote(name)}")
+        hint = f"kimchictl pool start {quote(name)}"
+        raise WrongState(f"pool {name!r} is inactive: what is in it is not known", hint)
     if pool.stale:
         raise WrongState(f"pool {name!r} was not refreshed, so what is in it is not known: {pool.error}")
     inside = volumes.list_volumes(host, name)

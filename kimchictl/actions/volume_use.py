@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from kimchictl.actions.vm_usage import children_of
 from kimchictl.errors import InUse
 from kimchictl.virt import domains, pools, volumes
+from kimchictl.virt.poolrefresh import FILE_POOLS
 from kimchictl.virt.volumes import Volume
 
 if TYPE_CHECKING:
@@ -26,8 +27,13 @@ def require_childless(host: "Host", volume: Volume) -> None:
 
 
 def all_volumes(host: "Host") -> list[Volume]:
-    """The volumes of all active pools, as libvirt knows them."""
-    return [each for pool in pools.names(host, active_only=True) for each in volumes.list_volumes(host, pool)]
+    """The volumes of all active pools, which are refreshed first; of those that do not answer, what was last known."""
+    active = [pool for pool in pools.list_pools(host) if pool.active]
+    return [
+        each
+        for pool in active
+        for each in volumes.list_volumes(host, pool.name, pool.stale and pool.type in FILE_POOLS)
+    ]
 
 
 def require_still(host: "Host", volume: Volume) -> None:

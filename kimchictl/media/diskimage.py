@@ -11,7 +11,7 @@ import os
 import struct
 from dataclasses import dataclass
 
-from kimchictl.errors import Damaged, Failed, Invalid
+from kimchictl.errors import Damaged, Failed, Invalid, KimchiError
 from kimchictl.media.source import Source, open_source
 
 _HEADER = 1024
@@ -20,6 +20,8 @@ _LONGEST_EXTENSIONS = 4096
 _DATA_FILE = 0x44415441
 _EXTERNAL_DATA = 1 << 2
 _CORRUPT = 1 << 1
+_ISO_MAGIC = 32768 + 1  # ECMA-119 8.1.2: the standard identifier of the first volume descriptor
+_PACKED = ("gzip", "xz", "zstd", "zip")
 
 # What other formats begin with: (offset, bytes, name).
 _OTHERS = (
@@ -65,15 +67,36 @@ def read_disk_image(path: str) -> DiskImage:
         return _raw(source, header)
 
 
+def glance(source: Source) -> DiskImage | None:
+    """What is in any file, by its content, as libvirt calls it: qcow2, iso, else raw; None: only libvirt can tell.
+
+    Of a raw or iso one the virtual size is its length. Nothing that the header names is opened.
+    """
+    header = source.read(0, _HEADER)
+    if header.startswith(b"QFI\xfb"):
+        try:
+            found = _qcow2(source, header)
+        except KimchiError:
+            return None
+        return found if found.backing is None or _is_path(found.backing) else None
+    for offset, magic, name in _OTHERS:
+        if header.startswith(magic, offset) and name not in _PACKED:
+            return None
+    if source.size and source.read(max(source.size - 512, 0), 8) == b"conectix":
+        return None
+    form = "iso" if source.read(_ISO_MAGIC, 5) == b"CD001" else "raw"
+    return DiskImage(source.location, form, source.size or 0)
+
+
 def _other(source: Source, name: str) -> Invalid:
-    packed = name in ("gzip", "xz", "zstd", "zip")
+    packed = name in _PACKED
     hint = "unpack it" if packed else f"qemu-img convert -f {name} -O qcow2 {source.location} NEW.qcow2"
     return Invalid(f"{source.location} is a {name} file: only qcow2 and raw images can back a disk", hint)
 
 
 def _raw(source: Source, header: bytes) -> DiskImage:
     """A raw disk has a partition table; a file without one cannot be told from any other file."""
-    if source.read(32768 + 1, 5) == b"CD001":
+    if source.read(_ISO_MAGIC, 5) == b"CD001":
         raise Invalid(f"{source.location} is an ISO image, not a disk", "give it as --cdrom")
     if (
         source.size is None

@@ -12,10 +12,11 @@ import pytest
 from kimchictl.errors import Invalid
 from kimchictl.virt.poolxml import PoolPlan, changed_xml, pool_xml
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parent / "golden_pools"
 
+SECRET = {"secret_uuid": "2ec115d7-3a88-3ceb-bc12-0ac909a6fd87"}
 CHAP = {"user": "kimchi", "secret_usage": "iscsi"}
-CEPH = {"user": "kimchi", "secret_uuid": "2ec115d7-3a88-3ceb-bc12-0ac909a6fd87"}
+CEPH = {"user": "kimchi", **SECRET}
 
 KINDS = {
     "dir": PoolPlan("/srv/iso & más"),
@@ -30,7 +31,7 @@ KINDS = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_definition_is_the_golden_one_and_libvirt_takes_it(kind, driver):
     document = pool_xml("pöol", kind, KINDS[kind])
-    golden = GOLDEN / f"pool-{kind}.xml"
+    golden = GOLDEN / f"{kind}.xml"
     if os.environ.get("WRITE_GOLDEN"):
         golden.write_text(document)
     assert document == golden.read_text()
@@ -47,7 +48,7 @@ def test_a_definition_is_the_golden_one_and_libvirt_takes_it(kind, driver):
         ("netfs", PoolPlan("/p", hosts=("a", "b"), source_path="/e"), "has one --source-host"),
         ("iscsi", PoolPlan(hosts=("h:x",), devices=("iqn",)), "no host"),
         ("iscsi", PoolPlan(hosts=("h",), devices=("iqn",), user="u"), "--secret-uuid"),
-        ("rbd", PoolPlan(hosts=("h",), source_name="p", secret_uuid="u"), "--auth-user"),
+        ("rbd", PoolPlan(hosts=("h",), source_name="p", **SECRET), "--auth-user"),
         ("rbd", PoolPlan("/p", hosts=("h",), source_name="p"), "knows no --path"),
     ],
 )
