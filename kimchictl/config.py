@@ -190,13 +190,18 @@ def _override(environ: Mapping[str, str], variable: str) -> tuple[str, ...]:
 
 
 def _shipped() -> tuple[str, ...]:
-    """The package's own share directory (a checkout is one too), under what other packages drop in."""
-    checkout = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    own = (
-        checkout
-        if os.path.exists(os.path.join(checkout, "pyproject.toml"))
-        else os.path.join(sys.prefix, "share", "kimchi")
-    )
+    """The package's own share directory (a checkout is one too), under what other packages drop in.
+
+    The prefix is that of the package, PREFIX/lib/python3*/site-packages/kimchictl: the interpreter's is another one
+    with `pip install --user`, below /usr/local, or in a directory of its own.
+    """
+    packages = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    if os.path.exists(os.path.join(packages, "pyproject.toml")):
+        own = packages
+    elif packages.endswith(("/site-packages", "/dist-packages")):
+        own = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(packages))), "share", "kimchi")
+    else:
+        own = os.path.join(sys.prefix, "share", "kimchi")
     return tuple(dict.fromkeys((own, "/usr/share/kimchi")))
 
 
