@@ -66,7 +66,8 @@ def _drive(host: "Host", scope: Scope, target: str | None) -> xml.Element | None
         if len(drives) > 1 and len(empty) != 1:
             names = ", ".join(_target(drive) for drive in drives)
             raise UsageError(f"vm {scope.name!r} has several CD-ROM drives: {names}", "choose one with --target")
-        return (empty if len(drives) > 1 else drives or [None])[0]
+        candidates = empty if len(drives) > 1 else drives
+        return candidates[0] if candidates else None
     found = next((drive for drive in drives if _target(drive) == target), None)
     if found is None:
         names = ", ".join(_target(drive) for drive in drives) or "none"

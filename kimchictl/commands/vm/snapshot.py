@@ -1,0 +1,120 @@
+"""`kimchictl vm snapshot`"""
+
+import click
+
+from kimchictl.app import App
+from kimchictl.commands.base import Group, list_options, missing_ok_option, name_argument, pass_app, yes_option
+from kimchictl.render import View
+
+_KEYS = ("name", "tree", "parent", "current", "state", "kind", "created", "description", "disks")
+SNAPSHOTS = View(("tree", "state", "created", "current", "description"), _KEYS, wide=("kind", "disks"), sort=None)
+
+
+@click.group(cls=Group)
+def snapshot() -> None:
+    """Snapshots of a VM: its disks, and its memory where it runs, as they are at a time."""
+
+
+@snapshot.command()
+@name_argument("vm")
+@click.argument("snapshot", required=False)
+@click.option("--description", metavar="TEXT", help="What it is of.")
+@pass_app
+def create(app: App, name: str, snapshot: str | None, description: str | None) -> None:
+    """Take a snapshot; without a name it is called snapshot-1, -2...
+
+    Its disks must be qcow2 images. A running VM stands still while its memory is written.
+
+    \b
+    Examples:
+      kimchictl vm snapshot create web before-upgrade
+    """
+    from kimchictl.virt.snapshots import create_snapshot
+
+    made = create_snapshot(app.host, name, snapshot, description)
+    app.note(f"snapshot {made.name!r} of vm {name!r} taken")
+    if app.format not in ("table", "wide"):
+        app.emit(made, SNAPSHOTS)
+
+
+@snapshot.command("list")
+@name_argument("vm")
+@list_options
+@pass_app
+def list_(app: App, name: str) -> None:
+    """List the snapshots of a VM, each below the one that it descends from.
+
+    \b
+    Examples:
+      kimchictl vm snapshot list web
+    """
+    from kimchictl.virt.snapshots import list_snapshots
+
+    app.emit_list(list_snapshots(app.host, name), SNAPSHOTS)
+
+
+@snapshot.command()
+@name_argument("vm")
+@click.argument("snapshot")
+@pass_app
+def show(app: App, name: str, snapshot: str) -> None:
+    """Show a snapshot."""
+    from kimchictl.virt.snapshots import find_snapshot
+
+    app.emit(find_snapshot(app.host, name, snapshot), SNAPSHOTS)
+
+
+@snapshot.command()
+@name_argument("vm")
+@pass_app
+def current(app: App, name: str) -> None:
+    """Show the snapshot that the VM's disks have come from."""
+    from kimchictl.virt.snapshots import current_snapshot
+
+    app.emit(current_snapshot(app.host, name), SNAPSHOTS)
+
+
+@snapshot.command()
+@name_argument("vm")
+@click.argument("snapshot")
+@click.option("--start", is_flag=True, help="Let it run afterwards, though it was off then.")
+@yes_option
+@pass_app
+def revert(app: App, name: str, snapshot: str, start: bool, yes: bool) -> None:
+    """Go back to a snapshot: what the VM wrote since then is lost.
+
+    \b
+    Examples:
+      kimchictl vm snapshot revert web before-upgrade
+    """
+    from kimchictl.virt.snapshots import find_snapshot, revert_snapshot
+
+    find_snapshot(app.host, name, snapshot)
+    app.confirm(f"going back to snapshot {snapshot!r} of vm {name!r}, which loses all since then,", yes)
+    revert_snapshot(app.host, name, snapshot, start)
+    app.note(f"vm {name!r} is as it was in snapshot {snapshot!r}")
+
+
+@snapshot.command()
+@name_argument("vm")
+@click.argument("snapshots", metavar="SNAPSHOT...", nargs=-1, required=True)
+@click.option("--children", is_flag=True, help="Those that descend from it, too.")
+@missing_ok_option
+@yes_option
+@pass_app
+def delete(app: App, name: str, snapshots: tuple[str, ...], children: bool, missing_ok: bool, yes: bool) -> int:
+    """Delete snapshots of a VM; its disks stay as they are now.
+
+    \b
+    Examples:
+      kimchictl vm snapshot delete web before-upgrade
+    """
+    from kimchictl.virt.snapshots import delete_snapshot, find_snapshot
+
+    def one(title: str) -> None:
+        find_snapshot(app.host, name, title)
+        app.confirm(f"deleting snapshot {title!r} of vm {name!r}", yes)
+        delete_snapshot(app.host, name, title, children)
+        app.note(f"snapshot {title!r} of vm {name!r} deleted")
+
+    return app.each(snapshots, one, missing_ok)[1]
