@@ -88,7 +88,7 @@ def summarise(host: "Host") -> HostSummary:
 
 
 def find_capabilities(host: "Host", cache_dir: str, probe: bool = False) -> HostCapabilities:
-    """Ask `host` what it can do; what it does not tell is None. With `probe` guests are started, paused, to find out."""
+    """Ask `host` what it can do; what it does not tell is None. `probe`: guests may be started, paused, for it."""
     offered, machine = read_capabilities(host), _machine(host)
     accepted, opened = _accepted(host), openable(host, cache_dir, probe)
     lacking = opened is not None and bool(set(accepted) - set(opened))

@@ -8,7 +8,7 @@ sketch     a plan without any host, for --print-xml
 import os
 import stat
 from collections.abc import Container
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from kimchictl.catalog.records import Network
@@ -28,8 +28,20 @@ BLOCK_POOLS = ("logical", "disk", "iscsi", "iscsi-direct")
 
 
 @dataclass(frozen=True, slots=True)
+class Login:
+    """Who a guest is at the server of its image; the password does not show in a repr."""
+
+    server: str
+    user: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
-    """`pool` goes over the template's; `name` None: after the template, TEMPLATE-vm-1, -2..."""
+    """`pool` goes over the template's; `name` None: after the template, TEMPLATE-vm-1, -2...
+
+    `login` is for the server of a streamed image.
+    """
 
     resolved: Resolved
     name: str | None = None
@@ -37,6 +49,7 @@ class Request:
     pool: str | None = None
     title: str | None = None
     description: str | None = None
+    login: Login | None = None
 
 
 @dataclass(frozen=True, slots=True)

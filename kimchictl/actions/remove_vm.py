@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from kimchictl.actions.vm_usage import Users, children_of, find_users
 from kimchictl.errors import KimchiError
-from kimchictl.virt import domains, pools, power, volumes
+from kimchictl.virt import domains, pools, power, secrets, volumes
 from kimchictl.virt.connection import asking
 from kimchictl.virt.domainread import VmDisk
 from kimchictl.virt.undefine import belongings_of, undefine_vm
@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Going:
-    """One thing that goes with the VM: `kind` is disk, nvram, tpm, snapshots, checkpoints or memory; `size` bytes."""
+    """One thing that goes with the VM: `kind` is disk, nvram, tpm, snapshots, checkpoints, memory or secret.
+
+    `size` is bytes.
+    """
 
     kind: str
     what: str
@@ -116,13 +119,18 @@ def _kept_for(host: "Host", name: str) -> Iterable[Going]:
         yield Going("checkpoints", f"{has.checkpoints} checkpoints")
     if has.saved:
         yield Going("memory", "its saved memory")
+    for usage in secrets.secrets_of(host, name):
+        yield Going("secret", f"the password of its image's server (libvirt secret {usage})")
 
 
 def remove(host: "Host", bill: Bill) -> None:
-    """Do what `bill` says: power off, forget the definition, delete the disks. Raises the first error."""
+    """Do what `bill` says: power off, forget definition and secrets, delete disks. Raises the first error."""
+    kept = secrets.secrets_of(host, bill.name)
     if bill.running:
         power.power_off(host, bill.name)
     undefine_vm(host, bill.name)
+    for usage in kept:
+        secrets.forget_secret(host, usage)
     for going in bill.goes:
         if going.pool and going.volume:
             with asking(f"vm {bill.name!r} is deleted, but not {going.what}"):

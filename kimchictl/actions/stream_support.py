@@ -26,7 +26,7 @@ DEBIAN_PACKAGE, OTHER_PACKAGE = "qemu-block-extra", "qemu-block-curl"
 
 
 def openable(host: "Host", cache_dir: str, probe: bool = False) -> tuple[str, ...] | None:
-    """All protocols that the host's qemu can open, None where that is not known. With `probe` a guest may be started."""
+    """All protocols that the host's qemu can open, None where that is not known. `probe`: guests may be started."""
     answers = {protocol: can_open(host, protocol, cache_dir, probe) for protocol in LIBVIRT_PROTOCOLS}
     if None in answers.values():
         return None

@@ -4,6 +4,7 @@ import click
 
 from kimchictl.app import App
 from kimchictl.commands.base import Group, list_options, pass_app
+from kimchictl.commands.several import CHECK_PATIENCE, on_hosts
 from kimchictl.render import View
 
 
@@ -50,6 +51,7 @@ _SOME_FAIL = 7
 @host.command()
 @list_options
 @pass_app
+@on_hosts(CHECK_PATIENCE)
 def check(app: App) -> int:
     """Look for what keeps the host from working well; each line names the fix.
 

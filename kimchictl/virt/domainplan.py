@@ -8,10 +8,15 @@ from kimchictl.virt.capabilities import ASSUMED, Machine
 
 @dataclass(frozen=True, slots=True)
 class Medium:
-    """What lies in a CD-ROM drive. `kind` is file, block, network or volume; `location` a path, URL, "POOL/VOLUME"."""
+    """What lies in a CD-ROM drive. `kind` is file, block, network or volume; `location` a path, URL, "POOL/VOLUME".
+
+    `user` logs in at the server of a URL, with the password in the libvirt secret whose usage is `secret`.
+    """
 
     kind: str
     location: str
+    user: str | None = None
+    secret: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ import pytest
 from kimchictl.catalog.records import Disk, Graphics, Network, Template, Topology
 from kimchictl.errors import Invalid
 from kimchictl.virt.capabilities import Machine
-from kimchictl.virt.domainplan import DomainDisk, DomainPlan, medium
+from kimchictl.virt.domainplan import DomainDisk, DomainPlan, Medium, medium
 from kimchictl.virt.domainxml import domain_xml
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -81,6 +81,10 @@ CASES = {
     "https-port": plan(url("https://[2001:db8::1]:8443/b.iso")),
     "ftp": plan(url("ftp://host.example/pub/b.iso")),
     "ftps": plan(url("ftps://host.example/b.iso")),
+    "credentials": replace(
+        plan(DEBIAN),
+        media=(Medium("network", "https://host.example/b.iso", "somebody", "kimchictl:web:0badcafe"),),
+    ),
     "aarch64": plan(replace(DEBIAN, os_arch="aarch64"), Machine("aarch64", "qemu")),
     "ppc64le": plan(replace(DEBIAN, os_arch="ppc64le"), Machine("ppc64le", "kvm")),
     "s390x": plan(replace(DEBIAN, os_arch="s390x"), Machine("s390x", "kvm")),

@@ -1,5 +1,7 @@
 """`kimchictl vm create`"""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from kimchictl.actions.plan_vm import Request, VmPlan, sketch
@@ -18,7 +20,10 @@ from kimchictl.errors import HostError, Invalid, UsageError
 from kimchictl.render import View, visible, write_out
 from kimchictl.units import format_size
 
-PLANS = View(("name", "template"), ("name", "template", "volumes"), sort=None)
+if TYPE_CHECKING:
+    from kimchictl.actions.plan_media import MediaPlan, MediaWish
+
+PLANS = View(("name", "template"), ("name", "template", "volumes", "media"), sort=None)
 
 
 @click.command(cls=Command)
@@ -27,6 +32,11 @@ PLANS = View(("name", "template"), ("name", "template", "volumes"), sort=None)
 @click.option("--count", type=click.IntRange(1, 1000), default=1, metavar="N", help="How many.")
 @click.option("--start", is_flag=True, help="Start them at once.")
 @click.option("--pool", metavar="P", shell_complete=complete("pool"), help="Storage pool of the disks.")
+@click.option(
+    "--media",
+    type=click.Choice(("auto", "stream", "fetch")),
+    help="Boot the image behind a URL as a stream, or fetch it into a pool first; auto streams where that works.",
+)
 @click.option("--title", metavar="S", help="A line about it.")
 @options_like(
     "--memory", "--max-memory", "--vcpus", "--max-vcpus", "--topology", "--disk", "--network", "--graphics",
@@ -42,6 +52,7 @@ def create(
     count: int,
     start: bool,
     pool: str | None,
+    media: str | None,
     title: str | None,
     changes: Changes,
     dry_run: bool,
@@ -50,27 +61,34 @@ def create(
     """Make VMs from a template.
 
     Without NAME a VM is called after its template: debian-12-vm-1, -2... Everything it needs is looked up first, and
-    if a step fails, all that was made is taken back.
+    if a step fails, all that was made is taken back; only an image that was fetched stays, for the next time.
+
+    The image behind a URL is streamed if the host's qemu has the driver for it (`kimchictl host capabilities`) and the
+    server tells the length and gives parts; else it is fetched into a pool. Which, and why, is said.
 
     \b
     Examples:
       kimchictl vm create --template debian-12 --start
       kimchictl vm create web --template debian-12 --count 3 --memory 4G --network bridge=br0
       kimchictl vm create --template debian-12 --print-xml
+      kimchictl vm create --template debian-12 --media fetch --start
     """
     stored = TEMPLATES.read(app.templates.get(template))
     whole = merge(stored, changes, f"template {template!r}") if changes else stored
     request = Request(resolve(whole, defaults_of(app.config)), name, count, pool, title, whole.description)
     if print_xml:
-        _print_xml(app, request)
+        _print_xml(app, request, media)
         return 0
     request = _settled(app, request, dry_run)
     plans, findings = plan_vms(app.host, request)
     _say(app, findings)
     findings.raise_all(f"vm {plans[0].name!r}" if plans else "a vm")
+    medium = _medium(app, request, plans, media, may_start=not dry_run)
     if dry_run:
-        _say_plans(app, plans, count > 1)
+        _say_plans(app, plans, medium, count > 1)
         return 0
+    if medium is not None:
+        request, plans = _bring(app, request, medium)
     by_name = {plan.name: plan for plan in plans}
     made, status = app.each(list(by_name), lambda each: _make(app, request, by_name[each], start))
     emit_vms(app, made, count > 1)
@@ -85,13 +103,45 @@ def _settled(app: App, request: Request, dry_run: bool) -> Request:
     return settled
 
 
+def _wish(app: App, request: Request, media: str | None, may_start: bool) -> "MediaWish":
+    from kimchictl.actions.plan_media import MediaWish
+    from kimchictl.catalog.distros import addresses
+    from kimchictl.media.remote import net_settings
+
+    where = tuple(addresses(request.resolved.template, app.config.mirrors))
+    return MediaWish(media or app.config["vm.media"], where, net_settings(app.config), app.places.cache_dir, may_start)
+
+
+def _medium(
+    app: App, request: Request, plans: list[VmPlan], media: str | None, may_start: bool
+) -> "MediaPlan | None":
+    """What is to become of the image behind a URL; None for any other."""
+    from kimchictl.actions.plan_media import is_remote, plan_media
+
+    if not is_remote(request):
+        return None
+    return plan_media(app.host, request, plans, _wish(app, request, media, may_start))
+
+
+def _bring(app: App, request: Request, medium: "MediaPlan") -> tuple[Request, list[VmPlan]]:
+    """The same VMs, with the image where the guests find it."""
+    from kimchictl.actions.plan_media import settle
+    from kimchictl.media.remote import net_settings
+
+    app.note(medium.sentence)
+    settled = settle(app.host, request, medium, net_settings(app.config), app.progress)
+    plans, findings = plan_vms(app.host, settled)
+    findings.raise_all(f"vm {plans[0].name!r}" if plans else "a vm")
+    return settled, plans
+
+
 def _make(app: App, request: Request, plan: VmPlan, start: bool) -> str:
     name = provision_named(app.host, request, plan, start)
     app.note(f"vm {name!r} created{' and started' if start else ''}")
     return name
 
 
-def _print_xml(app: App, request: Request) -> None:
+def _print_xml(app: App, request: Request, media: str | None) -> None:
     if request.count > 1:
         raise UsageError("--print-xml prints one VM", "leave --count out")
     try:
@@ -106,7 +156,17 @@ def _print_xml(app: App, request: Request) -> None:
         app.note(str(problem))
     if not plans:
         raise Invalid(f"no plan for a vm of template {request.resolved.template.name!r}")
-    write_out(plans[0].xml())
+    write_out(_foreseen(app, request, plans, media)[0].xml())
+
+
+def _foreseen(app: App, request: Request, plans: list[VmPlan], media: str | None) -> list[VmPlan]:
+    from kimchictl.actions.plan_media import is_remote, outlook
+
+    if not is_remote(request):
+        return plans
+    plans, sentence = outlook(app.host, request, plans, _wish(app, request, media, may_start=False))
+    app.note(sentence)
+    return plans
 
 
 def _say(app: App, findings: Findings) -> None:
@@ -114,10 +174,12 @@ def _say(app: App, findings: Findings) -> None:
         app.note(note)
 
 
-def _say_plans(app: App, plans: list[VmPlan], several: bool) -> None:
+def _say_plans(app: App, plans: list[VmPlan], medium: "MediaPlan | None", several: bool) -> None:
     """What a dry run was asked for, on stdout."""
     if app.format not in ("table", "wide"):
-        rows = [{"name": plan.name, "template": plan.template, "volumes": plan.volumes} for plan in plans]
+        rows = [
+            {"name": plan.name, "template": plan.template, "volumes": plan.volumes, "media": medium} for plan in plans
+        ]
         if several:
             app.emit_list(rows, PLANS)
         else:
@@ -128,3 +190,5 @@ def _say_plans(app: App, plans: list[VmPlan], several: bool) -> None:
         for volume in plan.volumes:
             disk = f"  pool:{volume.pool}/{volume.name} {volume.format} {format_size(volume.capacity)}"
             write_out(visible(disk) + "\n")
+        if medium is not None:
+            write_out(visible(f"  {medium.sentence}") + "\n")
