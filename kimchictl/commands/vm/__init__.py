@@ -25,6 +25,7 @@ _HERE = "kimchictl.commands.vm"
         "cdrom": (f"{_HERE}.cdrom:cdrom", "The media in the CD-ROM drives of a VM: insert, eject."),
         "nic": (f"{_HERE}.nic:nic", "The network interfaces of a VM: list, attach, detach, set."),
         "snapshot": (f"{_HERE}.snapshot:snapshot", "Snapshots of a VM: create, list, show, current, revert, delete."),
+        "clone": (f"{_HERE}.clone:clone", "Copy a VM that is off, in full or linked."),
         "delete": (f"{_HERE}.delete:delete", "Delete VMs with the disks that are theirs alone."),
         "wait": (f"{_HERE}.wait:wait", "Wait until a VM runs, is off, has an address, or its agent or ssh answers."),
         "console": (f"{_HERE}.console:console", "Attach to a VM's serial console; Ctrl-] ends it."),

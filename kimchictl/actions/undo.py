@@ -1,0 +1,33 @@
+"""Steps that know how to undo themselves: what was made is taken back when a later step fails, or at a Ctrl-C."""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from kimchictl.errors import KimchiError
+
+if TYPE_CHECKING:
+    from kimchictl.virt.connection import Host
+
+
+def take_back(host: "Host", left: str, step: Callable[[], object]) -> None:
+    """`step()`, and what is `left` said where it fails."""
+    try:
+        step()
+    except KimchiError as error:
+        host.note(f"{left}: {error}")
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Hold signals back until a step and its undo are one; only a process's main thread gets any."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)

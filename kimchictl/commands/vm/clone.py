@@ -1,0 +1,45 @@
+"""`kimchictl vm clone`"""
+
+import click
+
+from kimchictl.app import App
+from kimchictl.commands.base import Command, complete, name_argument, pass_app
+from kimchictl.commands.vm.views import emit_vms
+
+
+@click.command(cls=Command)
+@name_argument("vm")
+@click.argument("new", required=False)
+@click.option("--linked", is_flag=True, help="Share the disks as they are now; each VM keeps only what it changes.")
+@click.option("--pool", metavar="P", shell_complete=complete("pool"), help="Storage pool of the clone's disks.")
+@click.option("--dry-run", is_flag=True, help="Say what would be copied, and copy nothing.")
+@pass_app
+def clone(app: App, name: str, new: str | None, linked: bool, pool: str | None, dry_run: bool) -> None:
+    """Copy a VM that is off; without NEW it is called NAME-clone1.
+
+    The clone has an identity of its own: UUID, addresses, firmware variables and TPM state. With --linked, both VMs
+    get new disks upon the present ones, which are only read from then on.
+
+    \b
+    Examples:
+      kimchictl vm clone web
+      kimchictl vm clone web test --linked
+    """
+    from kimchictl.actions.clone_vm import clone_vm, plan_clone
+    from kimchictl.virt.pools import find_active_pool
+
+    plan = plan_clone(app.host, name, new, linked)
+    if pool is not None:
+        find_active_pool(app.host, pool)
+    for note in plan.notes:
+        app.note(note)
+    if dry_run:
+        how = "shared by overlays" if linked else "copied"
+        for disk, volume in plan.own:
+            app.note(f"disk {disk.target!r}, pool:{volume.pool}/{volume.name}, would be {how}")
+        app.note(f"vm {plan.source!r} would be cloned as {plan.name!r}")
+        return
+    with app.task(f"clone of vm {plan.source} as {plan.name}", app.host.uri):
+        made = clone_vm(app.host, plan, pool, linked)
+    app.note(f"vm {plan.source!r} cloned as {made!r}")
+    emit_vms(app, [made], False)

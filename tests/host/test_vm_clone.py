@@ -1,0 +1,110 @@
+"""VMs copied, in full and linked."""
+
+import os
+import subprocess
+
+import libvirt
+import pytest
+
+from lab.images import make_image
+
+LABEL = "Debian 12.5.0 amd64 n"
+
+
+@pytest.fixture
+def web(active_pool, kimchi, tmp_path):
+    """Makes the VM `web` with these options."""
+    image = make_image(tmp_path / "deb.iso", LABEL)
+    small = ("--memory", "512M", "--vcpus", "1", "--network", "default", "--virt-type", "qemu")
+    kimchi("template", "create", "deb", "--cdrom", image, "--disk", "size=1G", *small, status=0)
+
+    def make(*options):
+        kimchi("vm", "create", "web", "--template", "deb", *options, status=0)
+        return active_pool
+
+    return make
+
+
+def shown(kimchi, name):
+    return kimchi("vm", "show", name, "-o", "json", status=0).json
+
+
+def write(path, at, text):
+    subprocess.run(["qemu-io", "-c", f"write -P {ord(text)} {at} 512", path], check=True, stdout=subprocess.DEVNULL)
+
+
+def holds(path, at, text):
+    done = subprocess.run(
+        ["qemu-io", "-r", "-c", f"read -P {ord(text)} {at} 512", path], capture_output=True, text=True
+    )
+    return done.returncode == 0 and "verification failed" not in done.stdout
+
+
+@pytest.mark.parametrize("form", ["qcow2", "raw"])
+def test_a_full_clone_has_disks_and_an_identity_of_its_own(web, kimchi, form):
+    pool = web("--disk", f"size=1G,format={form}", "--title", "a & b")
+    name = "web.qcow2" if form == "qcow2" else "web.img"
+    write(pool / name, 0, "x")
+    kimchi("vm", "clone", "web", status=0)
+    web_, clone = shown(kimchi, "web"), shown(kimchi, "web-clone1")
+    assert clone["title"] == "a & b" and clone["template"] == "deb"
+    assert clone["uuid"] != web_["uuid"] and clone["nics"][0]["mac"] != web_["nics"][0]["mac"]
+    copied = clone["disks"][0]["source"]
+    assert copied == str(pool / name.replace("web", "web-clone1")) and clone["disks"][0]["backing"] == []
+    assert holds(copied, 0, "x")
+    kimchi("vm", "start", "web", "web-clone1", status=0)
+
+
+@pytest.mark.parametrize("form", ["qcow2", "raw"])
+def test_linked_clones_share_what_was_and_keep_their_changes(web, kimchi, form):
+    pool = web("--disk", f"size=1G,format={form}")
+    base = pool / ("web.qcow2" if form == "qcow2" else "web.img")
+    write(base, 0, "x")
+    kimchi("vm", "clone", "web", "test", "--linked", status=0)
+    sources = [shown(kimchi, name)["disks"][0]["source"] for name in ("web", "test")]
+    assert str(base) not in sources and len(set(sources)) == 2
+    write(sources[0], 512, "y")
+    assert [holds(path, 0, "x") for path in sources] == [True, True]
+    assert not holds(sources[1], 512, "y") and not holds(base, 512, "y") if form == "qcow2" else True
+    kimchi("vm", "start", "web", "test", status=0)
+    assert base.name in kimchi("vm", "delete", "test", "--yes", status=0).err
+    assert base.exists() and not os.path.exists(sources[1])
+    kimchi("volume", "delete", "default", base.name, "--yes", status=4)
+
+
+def test_firmware_variables_and_tpm_state_are_new(web, kimchi, host):
+    web("--firmware", "uefi", "--tpm", "--start")
+    kimchi("vm", "stop", "web", "--force", status=0)
+    kimchi("vm", "clone", "web", "test", status=0)
+    kimchi("vm", "start", "test", status=0)
+    assert sorted(os.listdir(host.root / "lib/qemu/nvram")) == ["test_VARS.fd", "web_VARS.fd"]
+    assert len(os.listdir(host.root / "lib/swtpm")) == 2
+    kimchi("vm", "delete", "test", "web", "--yes", status=0)
+    assert os.listdir(host.root / "lib/qemu/nvram") == [] and os.listdir(host.root / "lib/swtpm") == []
+
+
+def test_what_cannot_be_cloned_is_refused_and_leaves_nothing(web, kimchi, host):
+    pool = web()
+    before = os.listdir(pool)
+    kimchi("vm", "clone", "web", "web", status=4)
+    kimchi("vm", "clone", "nosuch", status=3)
+    kimchi("vm", "clone", "web", "--pool", "nosuch", status=3)
+    kimchi("vm", "clone", "web", "a/b", status=4)
+    kimchi("vm", "snapshot", "create", "web", status=0)
+    assert "snapshots" in kimchi("vm", "clone", "web", "--linked", status=4).err
+    kimchi("vm", "clone", "web", "--dry-run", status=0)
+    kimchi("vm", "start", "web", status=0)
+    assert "running" in kimchi("vm", "clone", "web", status=4).err
+    assert os.listdir(pool) == before and [vm["name"] for vm in kimchi("vm", "list", "-o", "json").json] == ["web"]
+
+
+def test_a_clone_that_fails_is_taken_back(web, kimchi, monkeypatch):
+    pool = web()
+    before = shown(kimchi, "web")["disks"]
+
+    def fail(*_anything):
+        raise libvirt.libvirtError("no")
+
+    monkeypatch.setattr(libvirt.virConnect, "defineXMLFlags", fail)
+    assert kimchi("vm", "clone", "web", "--linked").status == 1
+    assert os.listdir(pool) == ["web.qcow2"] and shown(kimchi, "web")["disks"] == before
