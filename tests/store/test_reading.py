@@ -148,10 +148,13 @@ def test_a_directory_given_twice_overrides_nothing(site):
 
 
 NOBODY = """
-import os, sys
-from kimchictl import locks  # all of it before this user may no longer read the checkout
+import importlib, os, pkgutil, sys
+from kimchictl import files, locks, store
+for package in (locks, store):  # all of it before this user may no longer read the checkout
+    for module in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
+        importlib.import_module(module.name)
 from kimchictl.errors import Failed
-from kimchictl.store import FileStore, Layer  # before this user may no longer read the checkout
+from kimchictl.store import FileStore, Layer
 if os.geteuid() == 0:
     os.setgroups([]); os.setgid(65534); os.setuid(65534)
 """
