@@ -15,6 +15,7 @@ from kimchictl import config as configuration
 from kimchictl import render
 from kimchictl.errors import KimchiError, UsageError
 from kimchictl.options import Options
+from kimchictl.query import plain
 
 if TYPE_CHECKING:
     from kimchictl.media.index import Index
@@ -32,6 +33,9 @@ class App:
     def __init__(self, options: Options | None = None) -> None:
         self.options = options or Options()
         self.closing = ExitStack()
+        self._host: Host | None = None
+        self.host_name: str | None = None  # where this is one of several hosts: what it is called
+        self.emitted: list[tuple[list[Any], View]] | None = None  # ... and what it would print
 
     def __enter__(self) -> "App":
         return self
@@ -96,16 +100,54 @@ class App:
 
     # -- the host
 
-    @cached_property
+    @property
     def host(self) -> "Host":
-        """The connection, opened now. Raises HostError."""
+        """The connection, opened at first. Raises HostError."""
+        # No cached_property: its lock, until Python 3.12, is one for all Apps, and a host that hangs would hold it.
+        if self._host is None:
+            self._host = self.closing.enter_context(self.connect())
+        return self._host
+
+    def connect(self, readonly: bool = False) -> "Host":
+        """A connection of one's own. Of several hosts none asks for a password: they would all ask at once."""
         from kimchictl.virt.connection import open_host
 
-        return self.closing.enter_context(open_host(self.host_uri, note=self.note))
+        alone = self.host_name is None
+        timeout = None if alone else float(self.config["host.timeout"])
+        return open_host(self.host_uri, readonly=readonly, timeout=timeout, note=self.note, prompt=alone)
+
+    @property
+    def several_hosts(self) -> bool:
+        """Whether the command line names more than one host."""
+        return self.options.all_hosts or len(self._named_hosts()) > 1
+
+    def on_each_host(self) -> "dict[str, App]":
+        """An App for each host that is named, by its name; what they emit they keep. Raises UsageError."""
+        names = tuple(self.config.hosts) if self.options.all_hosts else self._named_hosts()
+        if not names:
+            raise UsageError("no hosts are configured", 'a section [hosts.NAME] with uri = "..." makes one')
+        return {name: self._on_host(name) for name in dict.fromkeys(names)}
+
+    def _on_host(self, name: str) -> "App":
+        options = Options(**vars(self.options))
+        options.connect, options.all_hosts, options.progress = name, False, "none"
+        part = App(options)
+        part.host_name, part.emitted = name, []
+        part.config = configuration.load(os.environ, options.for_config())  # what is wrong with it was said already
+        _ = part.host_uri  # a name that nobody knows is wrong usage, before anything is done
+        return part
+
+    def _named_hosts(self) -> tuple[str, ...]:
+        """What -c names: a list where each part is a configured host or a URI; else it is one, commas and all."""
+        named = self.config["connect"] or ""
+        parts = tuple(part.strip() for part in named.split(","))
+        return parts if all(part in self.config.hosts or ":/" in part for part in parts) else (named,)
 
     @property
     def host_uri(self) -> str | None:
         """What -c, the environment or the configuration say; None is libvirt's own default."""
+        if self.several_hosts:
+            raise UsageError("this works on one host at a time", "name one with -c; lists, scans and checks take more")
         named = self.config["connect"] or os.environ.get("LIBVIRT_DEFAULT_URI") or None
         if named is None or "://" in named or ":///" in named or named.startswith("test:"):
             return named
@@ -135,24 +177,35 @@ class App:
 
     def emit_list(self, records: Iterable[Any], view: "View") -> None:
         """Print a list on stdout, filtered, sorted and formatted as the options ask."""
+        if self.emitted is not None:
+            self.emitted.append(([plain(record) for record in records], view))
+            return
         render.emit_list(records, view, self.format, self.options)
 
     def emit(self, record: Any, view: "View") -> None:
         """Print one object on stdout."""
+        if self.emitted is not None:
+            self.emitted.append(([plain(record)], view))
+            return
         render.emit(record, view, self.format, self.options)
 
     def note(self, message: str) -> None:
         """A sentence for a person, on stderr; `-q` silences it."""
         if not self.options.quiet:
-            render.say(message)
+            render.say(self._named(message))
 
     def detail(self, message: str) -> None:
         """A sentence for a person who gave `-v`."""
         if self.options.verbose:
-            render.say(message)
+            render.say(self._named(message))
+
+    def _named(self, message: str) -> str:
+        return message if self.host_name is None else f"{self.host_name}: {message}"
 
     def report(self, error: KimchiError) -> None:
         """Say an error that does not end the command."""
+        if self.host_name is not None:
+            error = type(error)(self._named(str(error)), error.hint)
         render.say_error(error, as_json=self.options.output == "json")
 
     @cached_property

@@ -44,7 +44,7 @@ KEYS = {
             "connect",
             "text",
             None,
-            "libvirt connection URI, or the name of a [hosts.NAME]",
+            "libvirt connection URI, or the name of a [hosts.NAME], or several with commas",
         ),
         Key("output", "choice", "table", "output format", ("table", "wide", "json", "csv", "name")),
         Key("color", "choice", "auto", "when to colour", ("auto", "always", "never")),
@@ -54,6 +54,7 @@ KEYS = {
         Key("scan.exclude", "list", (), "globs of names or paths that a deep scan leaves out"),
         Key("scan.cross_filesystems", "flag", False, "enter other file systems"),
         Key("scan.follow_symlinks", "flag", False, "follow symbolic links to directories"),
+        Key("host.timeout", "duration", 30.0, "how long each of several hosts may take"),
         Key("pool.timeout", "duration", 5.0, "how long a storage pool may take to be refreshed"),
         Key("vm.virt_type", "choice", "auto", "kvm, qemu, or kvm where it works", ("auto", "kvm", "qemu")),
         Key(

@@ -7,6 +7,7 @@ class Options:
     """The global options; None is "not said", so that the configuration counts. Made of keywords; all may be set."""
 
     connect: str | None = None
+    all_hosts: bool = False
     output: str | None = None
     quiet: bool = False
     verbose: bool = False

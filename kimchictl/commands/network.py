@@ -4,6 +4,7 @@ import click
 
 from kimchictl.app import App
 from kimchictl.commands.base import Group, list_options, name_argument, names_argument, pass_app
+from kimchictl.commands.several import on_hosts
 from kimchictl.render import View
 
 NETWORKS = View(
@@ -21,6 +22,7 @@ def network() -> None:
 @network.command("list")
 @list_options
 @pass_app
+@on_hosts()
 def list_(app: App) -> None:
     """List virtual networks, those that are inactive too."""
     from kimchictl.virt.networks import list_networks

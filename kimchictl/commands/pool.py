@@ -15,6 +15,7 @@ from kimchictl.commands.base import (
     pass_app,
     yes_option,
 )
+from kimchictl.commands.several import on_hosts
 from kimchictl.errors import UsageError
 from kimchictl.render import View
 from kimchictl.units import format_size
@@ -42,6 +43,7 @@ def pool() -> None:
 @pool.command("list")
 @list_options
 @pass_app
+@on_hosts()
 def list_(app: App) -> None:
     """List storage pools, each refreshed if it answers in time (pool.timeout).
 

@@ -8,6 +8,7 @@ import click
 
 from kimchictl.app import App
 from kimchictl.commands.base import DURATION, Group, Parsed, complete, list_options, pass_app
+from kimchictl.commands.several import on_hosts
 from kimchictl.errors import HostError, Invalid, UsageError
 from kimchictl.query import plain
 from kimchictl.render import View, is_terminal
@@ -93,6 +94,7 @@ def collect(app: App, once: bool, interval: float | None) -> None:
 @click.option("--since", type=DURATION, metavar="TIME", help="With the history of this time, like 1h.")
 @list_options
 @pass_app
+@on_hosts()
 def show(app: App, name: str | None, since: float | None) -> None:
     """Show what the host and its virtual machines use: now, at most, and over time.
 
@@ -142,9 +144,7 @@ def watch(app: App, interval: float | None) -> None:
 
 def _connect(app: App) -> "Host":
     """A connection that only reads: that is enough for statistics."""
-    from kimchictl.virt.connection import open_host
-
-    return open_host(app.host_uri, readonly=True, note=app.note)
+    return app.connect(readonly=True)
 
 
 def _uri(app: App) -> str:

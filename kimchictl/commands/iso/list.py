@@ -5,12 +5,14 @@ import click
 from kimchictl.app import App
 from kimchictl.commands.base import Command, list_options, pass_app
 from kimchictl.commands.iso.views import DUPLICATES, IMAGES
+from kimchictl.commands.several import on_hosts
 
 
 @click.command("list", cls=Command)
 @click.option("--duplicates", is_flag=True, help="Images that are there more than once; reads those that look alike.")
 @list_options
 @pass_app
+@on_hosts()
 def list_(app: App, duplicates: bool) -> None:
     """List what the last scans found; no image is opened.
 

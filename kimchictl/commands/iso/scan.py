@@ -7,12 +7,11 @@ import click
 from kimchictl.app import App, exit_status
 from kimchictl.commands.base import Command, complete, list_options, pass_app
 from kimchictl.commands.iso.views import CHANGES, IMAGES
+from kimchictl.commands.several import CHANGES_FOUND, SCAN_PATIENCE, on_hosts
 from kimchictl.errors import UsageError
 
 if TYPE_CHECKING:
     from kimchictl.actions.scan import ScanOptions, ScanResult
-
-CHANGES_FOUND = 10
 
 
 @click.command(cls=Command)
@@ -31,6 +30,7 @@ CHANGES_FOUND = 10
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 10 when something changed.")
 @list_options
 @pass_app
+@on_hosts(SCAN_PATIENCE)
 def scan(
     app: App,
     paths: tuple[str, ...],
@@ -89,6 +89,8 @@ def _deep(app: App, paths: tuple[str, ...], pools: tuple[str, ...], options: "Sc
 
     if pools:
         raise UsageError("--pool does not go with --deep")
+    if app.host_name is not None:
+        raise UsageError("a deep scan is of this machine", "several hosts go with a scan of storage pools")
     places = paths or app.config["scan.paths"]
     if not places:
         raise UsageError("a deep scan needs a PATH", "name one, or set scan.paths in the configuration")

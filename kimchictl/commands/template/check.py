@@ -10,6 +10,7 @@ from kimchictl.catalog.nouns import TEMPLATES as NOUN
 from kimchictl.catalog.records import Template
 from kimchictl.catalog.resolve import defaults_of
 from kimchictl.commands.base import Command, ca_file_option, list_options, names_argument, pass_app
+from kimchictl.commands.several import CHECK_PATIENCE, on_hosts
 from kimchictl.errors import HostError
 from kimchictl.render import View
 
@@ -22,6 +23,7 @@ _SOME_FAIL = 7
 @ca_file_option
 @list_options
 @pass_app
+@on_hosts(CHECK_PATIENCE)
 def check(app: App, names: tuple[str, ...]) -> int:
     """Check whether what templates name is still there.
 
@@ -33,6 +35,8 @@ def check(app: App, names: tuple[str, ...]) -> int:
         found, status = app.each(names, lambda name: (listing.get(name), NOUN.read(listing.get(name))))
     else:
         found, status = readable(listing, NOUN, app.note), 0
+    if status and not found:
+        return status
     try:
         host = app.host if found else None
     except HostError as error:

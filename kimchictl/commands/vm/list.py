@@ -4,6 +4,7 @@ import click
 
 from kimchictl.app import App
 from kimchictl.commands.base import Command, list_options, pass_app
+from kimchictl.commands.several import on_hosts
 from kimchictl.commands.vm.views import VMS, wants_description
 from kimchictl.virt.domains import BASE_KEYS, list_vms
 
@@ -11,6 +12,7 @@ from kimchictl.virt.domains import BASE_KEYS, list_vms
 @click.command("list", cls=Command)
 @list_options
 @pass_app
+@on_hosts()
 def list_(app: App) -> None:
     """List VMs, those that are off too.
 

@@ -4,6 +4,7 @@ import click
 
 from kimchictl.app import App
 from kimchictl.commands.base import Command, complete, list_options, pass_app
+from kimchictl.commands.several import on_hosts
 from kimchictl.commands.volume.views import VOLUMES, find, pool_argument
 
 _pools_argument = click.argument("pool_names", metavar="[POOL]...", nargs=-1, shell_complete=complete("pool"))
@@ -13,6 +14,7 @@ _pools_argument = click.argument("pool_names", metavar="[POOL]...", nargs=-1, sh
 @_pools_argument
 @list_options
 @pass_app
+@on_hosts()
 def list_(app: App, pool_names: tuple[str, ...]) -> int:
     """List the volumes of storage pools, by default of all that are active.
 
@@ -31,6 +33,7 @@ def list_(app: App, pool_names: tuple[str, ...]) -> int:
 @_pools_argument
 @list_options
 @pass_app
+@on_hosts()
 def orphans(app: App, pool_names: tuple[str, ...]) -> int:
     """List disks that no VM, no template and no other volume uses. ISO images and directories are none.
 
