@@ -41,3 +41,7 @@ deb:
 
 clean:
 	rm -rf build dist
+
+# The manual and the completions, as the wheel has them, in build/share.
+man:
+	$(PYTHON) setup/manpages.py

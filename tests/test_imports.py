@@ -95,7 +95,16 @@ def test_reading_images_and_keeping_documents_never_prints(name):
     assert not any(isinstance(function, ast.Name) and function.id == "print" for function in called)
 
 
-HEAVY = ("libvirt", "rich", "pycdlib", "urllib.request", "http.client", "importlib.metadata", "xml.etree.ElementTree")
+HEAVY = (
+    "libvirt",
+    "rich",
+    "pycdlib",
+    "urllib",
+    "urllib.request",
+    "http.client",
+    "importlib.metadata",
+    "xml.etree.ElementTree",
+)
 
 
 def loaded_by(*argv: str, **environment: str) -> set[str]:
@@ -126,18 +135,32 @@ def elsewhere(tmp_path: Path) -> dict[str, str]:
         ["template", "list", "-o", "json"],
         ["template", "list"],
         ["iso", "list", "-o", "json"],
+        ["iso", "list"],
+        ["template", "create", "--help"],
+        ["--version", "--quiet"],
     ],
     ids=" ".join,
 )
 def test_a_command_that_needs_no_heavy_library_loads_none(argv, elsewhere):
     loaded = loaded_by(*argv, **elsewhere)
-    allowed = {"rich"} if argv == ["template", "list"] else set()
-    assert [name for name in HEAVY if name in loaded and name not in allowed] == []
+    assert [name for name in HEAVY if name in loaded] == []
 
 
-def test_completion_loads_no_heavy_library(elsewhere):
-    asked = {"COMP_WORDS": "kimchictl template show ", "COMP_CWORD": "3", "_KIMCHICTL_COMPLETE": "bash_complete"}
+@pytest.mark.parametrize("words", ["", "template show ", "distro show ", "iso forget ", "template list --filter "])
+def test_completion_loads_no_heavy_library(elsewhere, words):
+    asked = {"COMP_WORDS": f"kimchictl {words}", "_KIMCHICTL_COMPLETE": "bash_complete"}
+    asked["COMP_CWORD"] = str(len(asked["COMP_WORDS"].split(" ")) - 1)
     assert [name for name in HEAVY if name in loaded_by(**asked, **elsewhere)] == []
+
+
+def test_a_list_of_remembered_templates_loads_only_what_reads_and_prints_it(elsewhere):
+    directory = Path(elsewhere["KIMCHI_CONFIG_DIR"], "templates")
+    directory.mkdir(parents=True)
+    (directory / "a.json").write_text('{"name": "a"}')
+    loaded_by("template", "list", "-o", "json", **elsewhere)
+    loaded = loaded_by("template", "list", "-o", "json", **elsewhere)
+    costly = ("json", "dataclasses", "difflib", "locale", "ipaddress", "kimchictl.locks", "kimchictl.catalog.records")
+    assert [name for name in (*HEAVY, *costly) if name in loaded] == []
 
 
 def test_the_version_is_told_without_click():
