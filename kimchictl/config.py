@@ -44,7 +44,7 @@ KEYS = {
             "connect",
             "text",
             None,
-            "libvirt connection URI, or the name of a [hosts.NAME], or several with commas",
+            "libvirt URI or [hosts.NAME], or several with commas",
         ),
         Key("output", "choice", "table", "output format", ("table", "wide", "json", "csv", "name")),
         Key("color", "choice", "auto", "when to colour", ("auto", "always", "never")),
