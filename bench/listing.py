@@ -29,11 +29,11 @@ TEMPLATE = {
 }
 
 
-def fill(directory: str, count: int) -> None:
+def fill(directory: str, count: int, **values: object) -> None:
     for number in range(count):
         name = f"debian-12-{number}"
         with open(os.path.join(directory, f"{name}.json"), "w", encoding="utf-8") as file:
-            json.dump(TEMPLATE | {"name": name}, file, indent=2)
+            json.dump(TEMPLATE | {"name": name, **values}, file, indent=2)
 
 
 def plain(directory: str) -> dict[str, object]:

@@ -12,11 +12,14 @@ def main() -> int:
         return 0
     import gc
 
-    from kimchictl import cli
-
     # A listing of thousands makes hundreds of thousands of objects and no cycles: looking for some costs half its time.
     gc.set_threshold(100_000, 20, 100)
-    return cli.main()
+    from kimchictl import cli
+
+    status = cli.main()
+    # Nor when the interpreter ends: everything is closed by now, and the memory goes as a whole.
+    gc.freeze()
+    return status
 
 
 if __name__ == "__main__":

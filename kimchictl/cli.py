@@ -14,7 +14,7 @@ import click
 
 from kimchictl import __version__
 from kimchictl.app import App
-from kimchictl.commands.base import Group
+from kimchictl.commands.base import Group, ending
 from kimchictl.errors import Failed, KimchiError, UsageError
 from kimchictl.render import say, say_error
 
@@ -46,9 +46,9 @@ class Terminated(BaseException):
     cls=Group,
     members=GROUPS,
     show_globals=True,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={"max_content_width": 100},
 )
-@click.version_option(__version__, message="kimchictl %(version)s")
+@click.option("--version", help="Show the version and exit.", **ending(lambda _: f"kimchictl {__version__}"))
 def kimchictl() -> None:
     """Find the images on a host, name the system on each, make templates of them and VMs of the templates."""
 

@@ -26,7 +26,7 @@ class Encoded:
         """The JSON of each row as it stands in a list, which has a line for each row or is indented."""
         raise NotImplementedError
 
-_FILTER = re.compile(r"([a-z_][a-z0-9_.]*)(!=|>=|<=|~|=|>|<)(.*)", re.DOTALL)
+_FILTER = r"(?s)([a-z_][a-z0-9_.]*)(!=|>=|<=|~|=|>|<)(.*)"
 _ORDERED: dict[str, Callable[[Any, Any], bool]] = {
     ">=": operator.ge,
     "<=": operator.le,
@@ -56,6 +56,8 @@ def plain(value: Any) -> Any:
 
 def lookup(row: Row, key: str) -> Any:
     """The value of `key`; "a.b" looks inside objects. None where it is absent."""
+    if "." not in key:
+        return row.get(key)
     value: Any = row
     for part in key.split("."):
         if not isinstance(value, dict):
@@ -90,7 +92,7 @@ def check_key(name: str, known: Sequence[str]) -> None:
         raise UsageError(f"there is no key {name!r} here", "the keys are " + ", ".join(known))
 
 
-_DIGITS = re.compile(r"(\d+)")
+_DIGITS = r"(\d+)"
 
 
 def natural(value: Any) -> tuple[Any, ...]:
@@ -98,12 +100,12 @@ def natural(value: Any) -> tuple[Any, ...]:
     if isinstance(value, bool | int | float):
         return (0, value)
     text = value if isinstance(value, str) else repr(value)
-    pieces = _DIGITS.split(text.casefold())
+    pieces = re.split(_DIGITS, text.casefold())
     return (1, *((0, int(piece), "") if piece.isdecimal() else (1, 0, piece) for piece in pieces), text)
 
 
 def _parse_filter(text: str, known: Sequence[str], units: Mapping[str, int]) -> Callable[[Row], bool]:
-    match = _FILTER.fullmatch(text)
+    match = re.fullmatch(_FILTER, text)
     if match is None:
         raise UsageError(
             f"filter {text!r} is not key=value", "the forms are key=value, key!=value, key~regex and key>=value"
@@ -140,10 +142,12 @@ def _equal(value: Any, wanted: str, unit: int) -> bool:
 
 
 def _number(text: str, unit: int) -> float | None:
-    """A bare number is one of the key's own; one with a unit is a size."""
+    """A bare number is one of the key's own; one with a unit is a size. None for words; UsageError for 2GB."""
     try:
         return float(text) if re.fullmatch(r"-?\d+(\.\d+)?", text) else parse_size(text) / unit
-    except Invalid:
+    except Invalid as error:
+        if text[:1].isdigit():
+            raise UsageError(f"filter: {error}", error.hint) from None
         return None
 
 

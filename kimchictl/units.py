@@ -9,8 +9,9 @@ KIB, MIB, GIB, TIB = 1 << 10, 1 << 20, 1 << 30, 1 << 40
 
 _POWERS = {"": None, "B": 1, **{u + s: 1 << 10 * (i + 1) for i, u in enumerate("KMGTP") for s in ("", "iB")}}
 _FOLDED = {name.lower(): factor for name, factor in _POWERS.items()}
-_SIZE = re.compile(r"\s*(\d{1,18}(?:\.\d{1,9})?)\s*([A-Za-z]*)\s*", re.ASCII)
-_DURATION = re.compile(r"\s*(\d{1,9}(?:\.\d{1,6})?)\s*(ms|s|m|h|d)?\s*", re.ASCII)
+# Patterns are compiled at their first use: it takes longer than reading a command line.
+_SIZE = r"(?a)\s*(\d{1,18}(?:\.\d{1,9})?)\s*([A-Za-z]*)\s*"
+_DURATION = r"(?a)\s*(\d{1,9}(?:\.\d{1,6})?)\s*(ms|s|m|h|d)?\s*"
 _SECONDS = {"ms": 0.001, None: 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -19,7 +20,7 @@ def parse_size(text: str, bare: int = 1) -> int:
 
     Raises Invalid for anything else, "2GB" included: whether that is a power of ten is anybody's guess.
     """
-    match = _SIZE.fullmatch(text)
+    match = re.fullmatch(_SIZE, text)
     if match is None:
         raise Invalid(f"size {text.strip()!r} is not a number with a unit", "write it like 512M, 2G or 1.5GiB")
     number, unit = match.groups()
@@ -48,7 +49,7 @@ def format_size(size: int | None) -> str:
 
 def parse_duration(text: str) -> float:
     """Seconds in `text`: "90s", "5m", "1h", "250ms"; a bare number is seconds. Raises Invalid."""
-    match = _DURATION.fullmatch(text)
+    match = re.fullmatch(_DURATION, text)
     if match is None:
         raise Invalid(f"duration {text.strip()!r} is not a number with a unit", "write it like 90s, 5m or 1h")
     return float(match[1]) * _SECONDS[match[2]]

@@ -95,16 +95,7 @@ def test_reading_images_and_keeping_documents_never_prints(name):
     assert not any(isinstance(function, ast.Name) and function.id == "print" for function in called)
 
 
-HEAVY = (
-    "libvirt",
-    "rich",
-    "pycdlib",
-    "urllib",
-    "urllib.request",
-    "http.client",
-    "importlib.metadata",
-    "xml.etree.ElementTree",
-)
+HEAVY = ("libvirt", "rich", "pycdlib", "urllib", "http.client", "importlib.metadata", "xml.etree.ElementTree")
 
 
 def loaded_by(*argv: str, **environment: str) -> set[str]:

@@ -8,19 +8,19 @@ import errno
 import os
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kimchictl.actions.provenance import image_of
-from kimchictl.catalog.records import Template
 from kimchictl.media.mounts import Mounts
 from kimchictl.units import format_size, format_time
+
+if TYPE_CHECKING:
+    from kimchictl.catalog.records import Template
 
 PATIENCE = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(NamedTuple):
     """`error` is an errno, 0 when there is something; `directory` that it is one. None in its place: unknown."""
 
     error: int = 0
@@ -31,15 +31,16 @@ class Status:
 
 Statuses = Mapping[str, Status | None]
 
+_NO_IMAGE: Mapping[str, Any] = {}
 
-@dataclass(frozen=True, slots=True)
-class Files:
+
+class Files(NamedTuple):
     """What a template says of files: medium, bases of disks, user data; `image` is what its medium was then."""
 
     cdrom: str | None
     bases: tuple[str, ...] = ()
     cloud_init: str | None = None
-    image: Mapping[str, Any] = field(default_factory=dict)
+    image: Mapping[str, Any] = _NO_IMAGE
 
     @property
     def paths(self) -> list[str]:
@@ -47,7 +48,7 @@ class Files:
         return [path for path in (self.cdrom, *self.bases, self.cloud_init) if path and path.startswith("/")]
 
 
-def files_of(template: Template) -> Files:
+def files_of(template: "Template") -> Files:
     """The files that a template names."""
     bases = tuple(disk.base for disk in template.disks or () if disk.base)
     return Files(template.cdrom, bases, template.cloud_init, image_of(template.made))

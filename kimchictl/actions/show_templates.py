@@ -3,10 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from kimchictl import __version__
 from kimchictl.actions.marks import files_in, look_at, problems_of
-from kimchictl.actions.row_memory import RowMemory
-from kimchictl.catalog.fields import TEMPLATE
+from kimchictl.catalog.keys import TEMPLATE_KEYS
 from kimchictl.catalog.nouns import Noun
 from kimchictl.catalog.records import Template
 from kimchictl.catalog.resolve import Defaults, resolve
@@ -15,13 +13,10 @@ from kimchictl.store import Document, Listing
 
 Row = dict[str, Any]
 
-KEYS = (*(key.name for key in TEMPLATE.keys), "origin", "problems")
-
-
 def whole_row(template: Template, defaults: Defaults, origin: str | None = None) -> Row:
     """The form with every default filled in: all keys, None for what cannot be known without a host."""
     whole = resolve(template, defaults).template
-    row = {key.name: getattr(whole, key.name) for key in TEMPLATE.keys}
+    row = {key: getattr(whole, key) for key in TEMPLATE_KEYS}
     row["mirrors"] = list(whole.mirrors)
     topology, graphics = whole.topology, whole.graphics
     row["topology"] = topology and {"sockets": topology.sockets, "cores": topology.cores, "threads": topology.threads}
@@ -64,8 +59,7 @@ def _at(values: Row, key: str) -> Any:
 
 
 def _position(key: str) -> tuple[int, str]:
-    names = [known.name for known in TEMPLATE.keys]
-    return names.index(key.partition("[")[0].partition(".")[0]), key
+    return TEMPLATE_KEYS.index(key.partition("[")[0].partition(".")[0]), key
 
 
 def readable(listing: Listing, noun: Noun, note: Callable[[str], None]) -> list[tuple[Document, Template]]:
@@ -96,24 +90,3 @@ def mark(rows: list[Row], local: bool) -> list[Row]:
             row["problems"] = problems_of(one, statuses)
     return rows
 
-
-def listed_rows(
-    listing: Listing, noun: Noun, defaults: Defaults, local: bool, cache: str, note: Callable[[str], None]
-) -> list[Row]:
-    """A row for each document that is right; `cache` is a file that remembers what was worked out before."""
-    for file in listing.damaged:
-        note(str(file))
-    memory = RowMemory(cache, repr((__version__, KEYS, defaults)))
-    rows = []
-    for document in listing.documents.values():
-        row = memory.get(document.stamp)
-        if row is None:
-            try:
-                row = memory.put(document.stamp, whole_row(noun.read(document), defaults))
-            except Damaged as error:
-                note(str(error))
-                continue
-        row["origin"] = document.origin
-        rows.append(row)
-    memory.keep()
-    return mark(rows, local)

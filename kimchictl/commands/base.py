@@ -1,6 +1,7 @@
 """What every command stands on: global options accepted anywhere, groups that load by name, and shared decorators.
 
-Command    a click command that also takes the global options
+Accepting  what takes the global options: every Command and Group
+Command    a click command
 Group      a group whose members are "module:attribute" strings, imported when used; aliases and "did you mean"
 pass_app   hands the App to a callback
 decorators list_options, names_argument, yes_option...
@@ -10,6 +11,7 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import click
@@ -51,8 +53,9 @@ def _set(ctx: click.Context, param: click.Parameter, value: Any) -> None:
         setattr(ctx.find_root().obj.options, param.name or "", value)
 
 
+@cache
 def global_params(hidden: bool) -> list[click.Parameter]:
-    """Fresh global options for one command, hidden from the help of all but the root."""
+    """The global options, hidden from the help of all but the root."""
 
     def option(*names: str, **settings: Any) -> click.Option:
         return click.Option(names, expose_value=False, callback=_set, hidden=hidden, **settings)
@@ -69,12 +72,43 @@ def global_params(hidden: bool) -> list[click.Parameter]:
     ]
 
 
-class Command(click.Command):
-    """A command that takes the global options too, on any side of its own."""
+def ending(says: Callable[[click.Context], str]) -> dict[str, Any]:
+    """Settings of an option that prints something instead of running the command."""
+
+    def show(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+        if value and not ctx.resilient_parsing:
+            click.echo(says(ctx))
+            ctx.exit()
+
+    return {"is_flag": True, "is_eager": True, "expose_value": False, "callback": show}
+
+
+# One for all commands. click would make one for each, and look for a translation of its text each time.
+_HELP = click.Option(["-h", "--help"], help="Show this message and exit.", **ending(click.Context.get_help))
+
+
+class Accepting(click.Command):
+    """What takes the global options too, on any side of its own; `show_globals` tells of them in the help."""
+
+    show_globals = False
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         own = super().get_params(ctx)
-        return [*own[:-1], *_globals_of(self, hidden=True), *own[-1:]]
+        return [*own[:-1], *_globals_of(self, hidden=not self.show_globals), *own[-1:]]
+
+    def get_help_option(self, ctx: click.Context) -> click.Option:
+        return _HELP
+
+    def make_parser(self, ctx: click.Context) -> Any:
+        # click takes every word for a long option first. Of a short one it would then search all names for similar
+        # ones, and a translation of the error that nobody sees: which loads difflib and locale.
+        parser = super().make_parser(ctx)
+        parser._long_opt.update(parser._short_opt)
+        return parser
+
+
+class Command(Accepting):
+    """A command of ours."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         super().format_epilog(ctx, formatter)
@@ -91,7 +125,7 @@ def _globals_of(command: Any, hidden: bool) -> list[click.Parameter]:
     return made
 
 
-class Group(click.Group):
+class Group(Accepting, click.Group):
     """A group that knows its members by name: `members` maps a name to ("module:attribute", summary).
 
     Nothing is imported to print the group's own help or to refuse a mistyped member.
@@ -109,10 +143,6 @@ class Group(click.Group):
         super().__init__(*args, no_args_is_help=False, **settings)
         self.members = dict(members or {})
         self.show_globals = show_globals
-
-    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        own = super().get_params(ctx)
-        return [*own[:-1], *_globals_of(self, hidden=not self.show_globals), *own[-1:]]
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Without anything: the help, on stderr, and wrong usage."""

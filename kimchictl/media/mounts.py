@@ -6,13 +6,10 @@ cannot hang the reader. Where there is no such table, all is one file system of 
 
 import contextlib
 import os
-import select
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-
-from kimchictl.media.child import fork
+from typing import NamedTuple
 
 # File systems that are made up by the kernel: no image lies there, and reading them has side effects.
 _VIRTUAL = """proc sysfs devtmpfs devpts cgroup cgroup2 securityfs debugfs tracefs pstore bpf configfs efivarfs mqueue
@@ -34,8 +31,7 @@ VIRTUAL, STAMPED = frozenset(_VIRTUAL.split()), frozenset(_STAMPED.split())
 _LOCAL = STAMPED | frozenset(_UNSTAMPED.split())
 
 
-@dataclass(frozen=True, slots=True)
-class Mount:
+class Mount(NamedTuple):
     """A line of the table: where it is mounted, its kind ("ext4"), what is mounted ("/dev/sda1"), which part of it."""
 
     point: bytes
@@ -145,6 +141,10 @@ def answers(touch: Callable[[], object], seconds: float) -> bool:
     A process that waits for a dead NFS server cannot be interrupted, and a thread that does keeps its process from
     exiting; a child can be abandoned.
     """
+    import select
+
+    from kimchictl.media.child import fork
+
     reader, writer = os.pipe()
     child = fork()
     if child == 0:

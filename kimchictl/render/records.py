@@ -1,16 +1,14 @@
 """Records on stdout: a table, wide, JSON, csv, or names. JSON is the contract; tables are for people."""
 
-import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from kimchictl.options import Options
-from kimchictl.query import NO_UNITS, Row, check_key, lookup, plain, select, sort_rows
+from kimchictl.query import LONG, NO_UNITS, Encoded, Row, check_key, lookup, plain, select, sort_rows
 from kimchictl.render.terminal import console, is_terminal, visible, write_out
 from kimchictl.units import format_size
 
-_LONG = 200  # objects
 _SIZES = frozenset({"size", "capacity", "allocation", "available", "memory", "max_memory", "freeable"})
 
 
@@ -51,6 +49,9 @@ class View(NamedTuple):
 
 def emit_list(records: Iterable[Any], view: View, form: str, options: Options) -> None:
     """Print records as the format and the options say; JSON is always an array."""
+    if isinstance(records, Encoded) and form == "json" and not (options.filters or options.columns or options.sort):
+        _write_encoded(records)
+        return
     rows = list(records) if view.ready else [plain(record) for record in records]
     rows = select(rows, options.filters, view.keys, view.units or NO_UNITS)
     order = options.sort or view.sort
@@ -68,6 +69,14 @@ def emit_list(records: Iterable[Any], view: View, form: str, options: Options) -
         _write_table([key.replace("_", " ").upper() for key in columns], cells, rows, columns, options)
 
 
+def check_selection(view: View, options: Options) -> None:
+    """Raises UsageError for filters, columns or an order that `view` does not know: before work that changes things."""
+    select((), options.filters, view.keys)
+    for key in (*options.columns, (options.sort or "").removeprefix("-")):
+        if key:
+            check_key(key, view.keys)
+
+
 def emit(record: Any, view: View, form: str, options: Options) -> None:
     """Print one object: JSON, a csv row, its name, or one line a key."""
     row = plain(record)
@@ -82,24 +91,37 @@ def emit(record: Any, view: View, form: str, options: Options) -> None:
 
 
 def write_json(value: Any) -> None:
-    """`value` as JSON on stdout; what is not Unicode (bytes of a file name) as \\udcXX escapes.
-
-    A long list has one object a line: indenting is what makes writing it slow, and nobody reads it by eye.
-    """
-    dump = _dump_lines if isinstance(value, list) and len(value) > _LONG else _dump
+    """`value` as JSON on stdout; what is not Unicode (bytes of a file name) as \\udcXX escapes."""
+    dump = _dump_lines if isinstance(value, list) and len(value) > LONG else _dump
     text = dump(value, False)
+    write_out((text if _can_be_written(text) else dump(value, True)) + "\n")
+
+
+def _write_encoded(records: Encoded) -> None:
+    text = ",\n".join(records.texts())
+    if _can_be_written(text):
+        write_out(f"[\n{text}\n]\n" if text else "[]\n")
+    else:
+        write_json(list(records))
+
+
+def _can_be_written(text: str) -> bool:
     try:
         text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
     except UnicodeEncodeError:
-        text = dump(value, True)
-    write_out(text + "\n")
+        return False
+    return True
 
 
 def _dump(value: Any, ascii_only: bool) -> str:
+    import json
+
     return json.dumps(value, indent=2, ensure_ascii=ascii_only)
 
 
 def _dump_lines(values: list[Any], ascii_only: bool) -> str:
+    import json
+
     return "[\n" + ",\n".join(json.dumps(value, ensure_ascii=ascii_only) for value in values) + "\n]"
 
 
@@ -147,6 +169,8 @@ def _csv_cell(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list | dict):
+        import json
+
         flat = isinstance(value, list) and all(isinstance(item, str) for item in value)
         return visible(" ".join(value) if flat else json.dumps(value, ensure_ascii=False))
     text = visible(str(value))
@@ -161,11 +185,8 @@ def _write_table(
         return
     widths = [max(map(len, column)) for column in zip(titles, *cells, strict=True)]
     right = [_is_number(rows, key) for key in keys]
-    for line in (titles, *cells):
-        padded = (
-            cell.rjust(width) if r else cell.ljust(width) for cell, width, r in zip(line, widths, right, strict=True)
-        )
-        write_out("  ".join(padded).rstrip() + "\n")
+    form = "  ".join(f"{{:{'>' if r else '<'}{width}}}" for width, r in zip(widths, right, strict=True))
+    write_out("".join(form.format(*line).rstrip() + "\n" for line in (titles, *cells)))
 
 
 def _write_rich_table(

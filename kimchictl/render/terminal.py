@@ -3,7 +3,6 @@
 What comes from an image, a file name or a server is escaped here before a terminal sees it.
 """
 
-import json
 import os
 import sys
 from typing import Any, TextIO
@@ -48,6 +47,8 @@ def say(message: str, end: str = "\n") -> None:
 def say_error(error: KimchiError, as_json: bool) -> None:
     """An error as its one line, and the hint as a second; or the error object."""
     if as_json:
+        import json
+
         content = {"code": error.code, "message": str(error), "hint": error.hint}
         write_err(json.dumps({"error": content}) + "\n")
         return

@@ -208,8 +208,8 @@ def encode(value: Any) -> bytes:
     return raw
 
 
-_AWKWARD = re.compile(rb"^\.|[/\0%]")
-_ENCODED = re.compile(rb"%([0-9A-Fa-f]{2})")
+_AWKWARD = rb"^\.|[/\0%]"
+_ENCODED = rb"%([0-9A-Fa-f]{2})"
 
 
 def file_name(name: str) -> bytes:
@@ -218,7 +218,7 @@ def file_name(name: str) -> bytes:
     A dot in front is encoded too, since such files are not documents. Raises Invalid for an empty name and a long one.
     """
     try:
-        stem = _AWKWARD.sub(lambda match: b"%%%02X" % match[0][0], name.encode())
+        stem = re.sub(_AWKWARD, lambda match: b"%%%02X" % match[0][0], name.encode())
     except UnicodeEncodeError as error:
         raise Invalid(f"name {name!r} has half of a surrogate pair") from error
     if not name.strip():
@@ -231,7 +231,7 @@ def file_name(name: str) -> bytes:
 def name_of_file(file: bytes) -> str:
     """The name which the document in `file` has, unless its `name` key says otherwise."""
     stem = file.removesuffix(SUFFIX)
-    return _ENCODED.sub(lambda match: bytes([int(match[1], 16)]), stem).decode("utf-8", "replace")
+    return re.sub(_ENCODED, lambda match: bytes([int(match[1], 16)]), stem).decode("utf-8", "replace")
 
 
 def check_entry(value: Any) -> str:

@@ -6,6 +6,7 @@ import os
 import pytest
 
 from kimchictl.actions.row_memory import RowMemory
+from kimchictl.query import LONG
 
 MANY = 50
 
@@ -17,12 +18,12 @@ def cache():
 
 @pytest.fixture
 def templates():
-    """Writes MANY templates by hand, each with `values`."""
+    """Writes `count` templates by hand, each with `values`."""
     directory = os.path.join(os.environ["KIMCHI_CONFIG_DIR"], "templates")
     os.makedirs(directory)
 
-    def write(**values):
-        for number in range(MANY):
+    def write(count=MANY, **values):
+        for number in range(count):
             with open(os.path.join(directory, f"t{number}.json"), "w") as file:
                 json.dump({"name": f"t{number}", **values}, file)
 
@@ -72,10 +73,35 @@ def test_a_place_that_cannot_be_written_is_done_without(kimchi, templates, monke
     assert memory(kimchi) == {1024}
 
 
-def test_what_is_remembered_is_not_changed_by_who_gets_it(tmp_path):
-    first = RowMemory(str(tmp_path / "rows"), "salt")
-    for number in range(MANY):
-        first.put(b"%d" % number, {"origin": None})["origin"] = "site"
-    first.keep()
-    assert RowMemory(str(tmp_path / "rows"), "salt").get(b"1") == {"origin": None}
-    assert RowMemory(str(tmp_path / "rows"), "other").get(b"1") is None
+def test_what_another_program_or_configuration_remembered_does_not_count(tmp_path):
+    entry = ("a", "{", b"", ())
+    RowMemory(str(tmp_path / "rows"), "salt").keep(False, {b"1": entry})
+    assert RowMemory(str(tmp_path / "rows"), "salt").known == {b"1": entry}
+    assert RowMemory(str(tmp_path / "rows"), "other").known == {}
+
+
+@pytest.mark.parametrize("count", [1, LONG + 1])
+def test_json_is_the_same_from_memory_and_from_rows(kimchi, templates, count):
+    templates(count, description="\u00fc\n\"", made={"by": "hand"}, strange=[{"a": 1}])
+    asked = ("template", "list", "-o", "json")
+    worked_out, remembered = kimchi(*asked), kimchi(*asked)
+    assert remembered.out == worked_out.out == kimchi(*asked, "--sort", "name").out
+    assert len(remembered.json) == count
+
+
+def test_names_come_in_their_order_whether_remembered_or_new(kimchi, templates):
+    asked = ("template", "list", "-o", "name")
+    templates(9)
+    kimchi(*asked)
+    templates(12)
+    expected = [f"t{number}" for number in range(12)]
+    assert kimchi(*asked).out.split() == kimchi(*asked).out.split() == expected
+
+
+def test_a_template_that_moves_to_another_layer_says_so(kimchi, templates, monkeypatch):
+    templates(1)
+    origin = [row["origin"] for row in kimchi("template", "list", "-o", "json").json]
+    monkeypatch.setenv("KIMCHI_DATA_DIR", os.environ["KIMCHI_CONFIG_DIR"])
+    monkeypatch.setenv("KIMCHI_CONFIG_DIR", os.environ["KIMCHI_CACHE_DIR"])
+    assert origin == ["site"]
+    assert [row["origin"] for row in kimchi("template", "list", "-o", "json").json] == ["package"]

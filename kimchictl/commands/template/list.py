@@ -4,19 +4,18 @@ import os
 
 import click
 
-from kimchictl.actions.show_templates import listed_rows
+from kimchictl.actions.list_templates import list_templates
 from kimchictl.app import App
-from kimchictl.catalog.nouns import TEMPLATES as NOUN
-from kimchictl.catalog.resolve import defaults_of
 from kimchictl.commands.base import Command, list_options, pass_app
+from kimchictl.commands.several import on_hosts
 from kimchictl.commands.template.views import TEMPLATES
-from kimchictl.render import View
 
 
 @click.command("list", cls=Command)
 @click.option("--used-by", is_flag=True, help="The VMs of the host that were made from each, too.")
 @list_options
 @pass_app
+@on_hosts()
 def list_(app: App, used_by: bool) -> None:
     """List templates, with what is wrong with their files.
 
@@ -28,14 +27,13 @@ def list_(app: App, used_by: bool) -> None:
       kimchictl template list -o json --filter os_distro=debian
     """
     cache = os.path.join(app.places.cache_dir, "template-rows")
-    defaults = defaults_of(app.config)
-    rows = listed_rows(app.templates.read(), NOUN, defaults, app.remote_host is None, cache, app.note)
+    rows = list_templates(app.templates, app.config, app.remote_host is None, cache, app.note)
+    view = TEMPLATES._replace(sort=None)  # they come in their order
     if not used_by:
-        app.emit_list(rows, TEMPLATES)
+        app.emit_list(rows, view)
         return
     from kimchictl.actions.template_users import vms_of_templates
 
     users = vms_of_templates(app.host)
-    columns, keys = (*TEMPLATES.columns, "used_by"), (*TEMPLATES.keys, "used_by")
-    view = View(columns, keys, wide=TEMPLATES.wide, formats=TEMPLATES.formats, units=TEMPLATES.units, ready=True)
+    view = view._replace(columns=(*view.columns, "used_by"), keys=(*view.keys, "used_by"))
     app.emit_list([{**row, "used_by": users.get(row["name"], [])} for row in rows], view)

@@ -1,19 +1,17 @@
 """How templates are shown, and what every command about them says of them."""
 
-import json
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from kimchictl.actions.show_templates import KEYS, whole_row
 from kimchictl.app import App
-from kimchictl.catalog.records import Template
-from kimchictl.catalog.resolve import defaults_of
+from kimchictl.catalog.keys import TEMPLATE_KEYS
 from kimchictl.render import View, visible, write_out
 from kimchictl.units import GIB, MIB, format_size
 
 if TYPE_CHECKING:  # a list needs none of it
     from kimchictl.actions.create_template import Prober
     from kimchictl.actions.edit_documents import Difference
+    from kimchictl.catalog.records import Template
     from kimchictl.media.records import Image
 
 
@@ -72,7 +70,7 @@ _FORMATS: dict[str, Callable[[Any], str]] = {
 
 TEMPLATES = View(
     columns=("name", "os_distro", "os_version", "memory", "vcpus", "disks", "origin", "problems"),
-    keys=KEYS,
+    keys=(*TEMPLATE_KEYS, "origin", "problems"),
     wide=("os_arch", "cdrom", "networks", "graphics", "firmware", "folder"),
     formats=_FORMATS,
     units={"memory": MIB, "max_memory": MIB},
@@ -80,17 +78,20 @@ TEMPLATES = View(
 )
 
 
-def say_kept(app: App, templates: Sequence[Template], done: str, several: bool) -> None:
+def say_kept(app: App, templates: Sequence["Template"], done: str, several: bool) -> None:
     """Tell a person what was done to which template; print them where a format was asked for."""
     for template in templates:
         app.note(f"template {template.name!r} {done}")
     emit_kept(app, templates, several)
 
 
-def emit_kept(app: App, templates: Sequence[Template], several: bool) -> None:
+def emit_kept(app: App, templates: Sequence["Template"], several: bool) -> None:
     """The templates for a program: an array where there can be `several`, else an object; nothing as a table."""
     if app.format in ("table", "wide") or (not templates and not several):
         return
+    from kimchictl.actions.show_templates import whole_row
+    from kimchictl.catalog.resolve import defaults_of
+
     rows = [whole_row(template, defaults_of(app.config), app.templates.own.origin) for template in templates]
     if several:
         app.emit_list(rows, TEMPLATES)
@@ -109,6 +110,8 @@ def say_differences(app: App, what: str, differences: Sequence["Difference"], dr
 
 
 def _value(value: Any) -> str:
+    import json
+
     return "-" if value is None else json.dumps(value, ensure_ascii=False)
 
 
@@ -127,10 +130,10 @@ def prober(app: App) -> "Prober":
     return lambda source: probe_source(source, lambda: app.host, app.config, app.remote_host is not None)
 
 
-def asker(app: App) -> Callable[[Template], "Image"]:
+def asker(app: App) -> Callable[["Template"], "Image"]:
     """What finds the image of a known distro: the first of its addresses that answers."""
 
-    def ask(distro: Template) -> "Image":
+    def ask(distro: "Template") -> "Image":
         if "://" not in (distro.cdrom or ""):
             return prober(app)(distro.cdrom or "")
         from kimchictl.actions.known_distros import ask_servers
