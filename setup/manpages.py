@@ -10,6 +10,7 @@ FILES. Run by the build of a wheel (build_hook.py) and by `make man`.
 
 from __future__ import annotations
 
+import calendar
 import json
 import os
 import re
@@ -30,11 +31,14 @@ from kimchictl.cli import kimchictl  # noqa: E402
 from kimchictl.commands.completion import SHELLS, script  # noqa: E402
 from kimchictl.commands.help import FILTERS, OUTPUT, PLACES, exit_statuses  # noqa: E402
 from kimchictl.config import KEYS  # noqa: E402
+from kimchictl.media import rules  # noqa: E402
 
 HAND_WRITTEN = CHECKOUT / "man"
 ROOT = "kimchictl"
 FORMATS = {"kimchictl.toml": "configuration of kimchictl"}
 SCHEMAS = {"kimchi-template": "template.schema.json", "kimchi-distro": "distro.schema.json"}
+RULE = "kimchi-rule"
+SECTION_5 = [*FORMATS, *SCHEMAS, RULE]
 
 ESCAPES = {"\\": "\\e", "-": "\\-", "^": "\\(ha", "~": "\\(ti", "`": "\\(ga"}
 
@@ -67,6 +71,7 @@ def pages() -> dict[str, str]:
     made["man5/kimchictl.toml.5"] = "\n".join(configuration()) + "\n"
     for name, schema in SCHEMAS.items():
         made[f"man5/{name}.5"] = "\n".join(document(name, schema)) + "\n"
+    made[f"man5/{RULE}.5"] = "\n".join(rule_format()) + "\n"
     return made
 
 
@@ -105,7 +110,8 @@ def whole(context: click.Context) -> Iterator[str]:
     yield from (".SH PLACES", *literal(PLACES.rpartition("\n\n")[0].rpartition(" These keys")[0]))
     yield from hand_written(ROOT)
     yield from status_section()
-    yield from see_also([f"{ROOT}-{name}(1)" for name, command in members(context) if isinstance(command, click.Group)])
+    groups = [name for name, command in members(context) if isinstance(command, click.Group)]
+    yield from see_also([*(f"{ROOT}-{name}(1)" for name in groups), *(f"{name}(5)" for name in SECTION_5)])
 
 
 def group(context: click.Context) -> Iterator[str]:
@@ -119,7 +125,7 @@ def group(context: click.Context) -> Iterator[str]:
     yield from verbs(context, "")
     yield from hand_written(page)
     yield from status_section()
-    yield from see_also([f"{ROOT}(1)", *(f"{name}(5)" for name in [*FORMATS, *SCHEMAS])])
+    yield from see_also([f"{ROOT}(1)", *(f"{name}(5)" for name in SECTION_5)])
 
 
 def verbs(context: click.Context, prefix: str) -> Iterator[str]:
@@ -173,18 +179,55 @@ def document(name: str, schema: str) -> Iterator[str]:
     yield from heading(name, 5, read["title"][0].lower() + read["title"][1:])
     yield ".SH DESCRIPTION"
     yield "A JSON file with one object. Keys, all optional but where it is said:"
-    for key, rule in read["properties"].items():
-        needed = " Required." if key in read.get("required", ()) else ""
-        yield from (".TP", bold(key), plain(f"{rule.get('description', '')}.{needed}"))
+    yield from keys(read)
     yield from hand_written(name)
-    yield from see_also([f"{ROOT}(1)", *(f"{other}(5)" for other in SCHEMAS if other != name)])
+    yield from see_also([f"{ROOT}(1)", *(f"{other}(5)" for other in SECTION_5 if other != name)])
+
+
+def keys(schema: dict[str, Any]) -> Iterator[str]:
+    """A schema's properties, those of the objects in them indented below."""
+    for key, rule in schema["properties"].items():
+        needed = " Required." if key in schema.get("required", ()) else ""
+        choices = f": {', '.join(rule['enum'])}" if "enum" in rule else ""
+        yield from (".TP", bold(key), plain(f"{rule.get('description', '')}{choices}.{needed}"))
+        items = rule.get("items", rule)
+        inner = next((one for one in items.get("anyOf", [items]) if "properties" in one), None)
+        if inner:
+            yield from (".RS", *keys(inner), ".RE")
+
+
+def rule_format() -> Iterator[str]:
+    """kimchi-rule(5), from the description in the module that applies rules."""
+    text = re.sub(r" \(`kimchictl\.media\.\w+`\)", "", rules.__doc__ or "").replace("*", "")
+    text = text.replace("the\nother names of `kimchictl.media.labels.PARTS`", "the\nother names below PARTS").replace(
+        "`", ""
+    )
+    described = text.split("A rule is a JSON object:", 1)[1].strip("\n").split("\n\n", 1)
+    yield from heading(RULE, 5, "a rule of kimchictl that names images by their labels")
+    yield from (".SH DESCRIPTION", "A JSON file with one object. Keys, of which name, distro and match are required:")
+    for line in described[0].split("\n"):
+        key, text = line[4:14].strip(), plain(line[15:].strip())
+        yield from ((".TP", bold(key), text) if key else (text,))
+    yield from (".SH PATTERNS", *prose(described[1]))
+    yield from hand_written(RULE)
+    yield from see_also([f"{ROOT}-iso(1)", *(f"{other}(5)" for other in SECTION_5 if other != RULE)])
 
 
 def heading(page: str, section: int, text: str) -> Iterator[str]:
-    day = time.strftime("%Y-%m-%d", time.gmtime(int(os.environ.get("SOURCE_DATE_EPOCH", time.time()))))
+    day = time.strftime("%Y-%m-%d", time.gmtime(moment()))
     manual = "User Commands" if section == 1 else "File Formats"
     yield f'.TH {page.upper()} {section} "{day}" "{ROOT} {__version__}" "{manual}"'
     yield from (".SH NAME", f"{plain(page)} \\- {plain(text[:1].lower() + text[1:].rstrip('.'))}")
+
+
+def moment() -> int:
+    """When the sources are from, so that the same sources make the same manual: as said, or the release's own day."""
+    said = os.environ.get("SOURCE_DATE_EPOCH")
+    changes = (CHECKOUT / "CHANGES.md").read_text("utf-8") if (CHECKOUT / "CHANGES.md").exists() else ""
+    released = re.search(rf"^## {re.escape(__version__)} \((\d{{4}})-(\d\d)-(\d\d)\)", changes, re.MULTILINE)
+    if said or not released:
+        return int(said or time.time())
+    return calendar.timegm((*map(int, released.groups()), 0, 0, 0))
 
 
 def synopsis(context: click.Context) -> Iterator[str]:
