@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from kimchictl.actions.vm_usage import find_users, with_users
@@ -45,7 +46,7 @@ def list_volumes(host: "Host", pool: str, seconds: float, templates: Templates) 
     """
     state = pools.show_pool(host, pool, seconds)
     if not state.active:
-        raise WrongState(f"pool {pool!r} is inactive", f"kimchictl pool start {pool}")
+        raise WrongState(f"pool {pool!r} is inactive", f"kimchictl pool start {quote(pool)}")
     if state.stale:
         host.note(f"pool {pool!r} is shown as it was at its last refresh: {state.error}")
     return _described(host, volumes.list_volumes(host, pool, state.stale and state.type in FILE_POOLS), templates)

@@ -6,9 +6,11 @@ So the pool's directory is first opened by a child process, which can be killed;
 libvirt asked. A pool that is not refreshed keeps its last known content and is called stale.
 """
 
+import errno
 import os
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -39,6 +41,10 @@ class Freshness:
 
 FRESH = Freshness()
 
+# The pools that are being refreshed: one that hangs is not asked again while it does.
+_running: set[tuple[str, str]] = set()
+_guard = threading.Lock()
+
 
 def refresh(host: Host, pool: Any, name: str, kind: str, path: str | None, seconds: float) -> Freshness:
     """Refresh the active pool `name`, if its directory answers within `seconds`."""
@@ -46,12 +52,22 @@ def refresh(host: Host, pool: Any, name: str, kind: str, path: str | None, secon
         return FRESH  # nothing lies behind its pools
     if host.readonly:
         return Freshness(True, "the connection is read-only")
-    if host.is_local and kind in FILE_POOLS and path and (reason := unreachable(path, seconds)):
+    # The system's libvirtd may look where its user may not; the one of a session may not either.
+    denied = not host.is_session and os.geteuid() != 0
+    if host.is_local and kind in FILE_POOLS and path and (reason := unreachable(path, seconds, denied)):
         return Freshness(True, reason, reachable=False)
+    key = host.uri, name
+    with _guard:
+        if key in _running:
+            return Freshness(True, "the refresh before this one has not ended")
+        _running.add(key)
     try:
         pool.refresh(0)
     except host.lib.libvirtError as error:
         return Freshness(True, _why(host, pool, name, error))
+    finally:
+        with _guard:
+            _running.discard(key)
     return FRESH
 
 
@@ -66,8 +82,10 @@ def _why(host: Host, pool: Any, name: str, error: Any) -> str:
     return f"{message}; libvirt stopped it: kimchictl pool start {name}" if stopped else message
 
 
-def unreachable(path: str, seconds: float) -> str | None:
+def unreachable(path: str, seconds: float, may_be_denied: bool = False) -> str | None:
     """Why the directory `path` cannot be opened within `seconds`; None if it can.
+
+    `may_be_denied`: that it may not be read by us will do, too, as it answers.
 
     Python's own file calls could not be interrupted. Nor can a child that waits for a dead server always be killed:
     then it is left behind, and only it hangs.
@@ -84,4 +102,6 @@ def unreachable(path: str, seconds: float) -> str | None:
             child.kill()
             return f"{path} does not answer"
         time.sleep(_POLL_SECONDS)
+    if may_be_denied and status in (errno.EACCES, errno.EPERM):
+        return None
     return f"{path}: {os.strerror(status) if 0 < status < 134 else 'cannot be opened'}" if status else None

@@ -9,7 +9,9 @@ from shlex import quote
 from typing import Any
 
 from kimchictl.errors import Exists, TimedOut, WrongState
-from kimchictl.virt.connection import Host, asking, is_code
+from kimchictl.virt import presence
+from kimchictl.virt.connection import Host, asking, is_code, translate
+from kimchictl.virt.domainread import read_domain
 from kimchictl.virt.domains import ACTIVE, check_name, find_domain, names, state_of
 
 POLL_SECONDS = 0.1
@@ -23,9 +25,24 @@ def start(host: Host, name: str, paused: bool = False) -> bool:
         raise WrongState(f"vm {name!r} is paused", f"kimchictl vm resume {quote(name)}")
     if state in ACTIVE:
         return False
-    with asking(f"vm {name!r} does not start"):
+    try:
         domain.createWithFlags(host.lib.VIR_DOMAIN_START_PAUSED if paused else 0)
+    except host.lib.libvirtError as error:
+        raise translate(error, f"vm {name!r} does not start", _start_first(host, domain, name)) from None
     return True
+
+
+def _start_first(host: Host, domain: Any, name: str) -> str | None:
+    """The command that starts what the VM needs and what is inactive."""
+    with asking(f"vm {name!r}"):
+        said = read_domain(domain.XMLDesc(host.lib.VIR_DOMAIN_XML_INACTIVE), name)
+    networks = [("network", nic.name) for nic in said.nics if nic.type == "network" and nic.name]
+    pools = [("pool", disk.pool) for disk in said.disks if disk.pool]
+    states = {"network": presence.network_state, "pool": presence.pool_state}
+    for kind, needed in [*networks, *pools]:
+        if states[kind](host, needed) == "inactive":
+            return f"kimchictl {kind} start {quote(needed)}"
+    return None
 
 
 def ask_to_stop(host: Host, name: str) -> bool:
