@@ -217,6 +217,7 @@ def _same_elsewhere(
     if checksum is None or not host.is_local or plan.volume in volumes.names(host, pool):
         return None
     size = plan.size if plan.size is not None else _size(plan.addresses[0], net)
+    pools.list_pools(host, (pool,))
     for volume in volumes.list_volumes(host, pool) if size is not None else ():
         if volume.capacity != size or volume.path is None or not os.access(volume.path, os.R_OK):
             continue

@@ -8,9 +8,10 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
+import sys
 import time
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from lab.web import TcpServer
@@ -158,3 +159,22 @@ class _Conversation:
 def talk_for_ever(server: Any) -> None:
     """Make the greeting of `server` a reply without an end."""
     server.greeting = "220-" + "\r\n220-".join(["x" * 1000] * 2000)
+
+
+def main() -> None:
+    """`python -m lab.ftp DIRECTORY LOG`: serve its files; prints the port, writes a line about each transfer to LOG."""
+    directory, log = map(Path, sys.argv[1:3])
+    with FtpServer() as server:
+        server.files = {path.name: path.read_bytes() for path in directory.iterdir() if path.is_file()}
+        print(server.port, flush=True)
+        logged = 0
+        while True:
+            for transfer in server.transfers[logged:]:
+                logged += 1
+                with log.open("a") as file:
+                    file.write(f"{transfer.path} {transfer.offset}\n")
+            time.sleep(0.05)
+
+
+if __name__ == "__main__":
+    main()

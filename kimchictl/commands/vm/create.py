@@ -1,5 +1,6 @@
 """`kimchictl vm create`"""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -12,9 +13,11 @@ from kimchictl.app import App
 from kimchictl.catalog.merge import merge
 from kimchictl.catalog.nouns import TEMPLATES
 from kimchictl.catalog.options import Changes
+from kimchictl.catalog.records import Graphics
 from kimchictl.catalog.resolve import defaults_of, resolve
 from kimchictl.commands.base import Command, complete, pass_app
 from kimchictl.commands.template.options import options_like
+from kimchictl.commands.vm.password import display_password, password_options
 from kimchictl.commands.vm.views import emit_vms
 from kimchictl.errors import HostError, Invalid, UsageError
 from kimchictl.render import View, visible, write_out
@@ -42,6 +45,8 @@ PLANS = View(("name", "template"), ("name", "template", "volumes", "media"), sor
     "--memory", "--max-memory", "--vcpus", "--max-vcpus", "--topology", "--disk", "--network", "--graphics",
     "--firmware", "--secure-boot", "--tpm", "--virt-type", "--machine", "--cpu", "--description",
 )  # fmt: skip
+@password_options
+@click.option("--cloud-init", metavar="FILE", help="User data for cloud-init, for a template of a cloud image.")
 @click.option("--dry-run", is_flag=True, help="Say what would be made, and make nothing.")
 @click.option("--print-xml", is_flag=True, help="Print the domain XML, and make nothing; works without a host.")
 @pass_app
@@ -55,6 +60,9 @@ def create(
     media: str | None,
     title: str | None,
     changes: Changes,
+    password_fd: int | None,
+    insecure: bool,
+    cloud_init: str | None,
     dry_run: bool,
     print_xml: bool,
 ) -> int:
@@ -72,13 +80,18 @@ def create(
       kimchictl vm create web --template debian-12 --count 3 --memory 4G --network bridge=br0
       kimchictl vm create --template debian-12 --print-xml
       kimchictl vm create --template debian-12 --media fetch --start
+      kimchictl vm create web --template debian-12-cloud --cloud-init user-data.yaml --start
     """
     stored = TEMPLATES.read(app.templates.get(template))
     whole = merge(stored, changes, f"template {template!r}") if changes else stored
     request = Request(resolve(whole, defaults_of(app.config)), name, count, pool, title, whole.description)
+    request = replace(request, user_data=_user_data(cloud_init, request.resolved.template.cloud_init))
     if print_xml:
         _print_xml(app, request, media)
         return 0
+    shown = request.resolved.template.graphics or Graphics()
+    if not dry_run or password_fd is not None:
+        request = replace(request, password=display_password(shown.type, shown.listen, password_fd, insecure))
     request = _settled(app, request, dry_run)
     plans, findings = plan_vms(app.host, request)
     _say(app, findings)
@@ -93,6 +106,15 @@ def create(
     made, status = app.each(list(by_name), lambda each: _make(app, request, by_name[each], start))
     emit_vms(app, made, count > 1)
     return status
+
+
+def _user_data(path: str | None, named: str | None) -> bytes | None:
+    """The user data in the file `path`, else in that which the template names. Raises NotFound, Failed, Invalid."""
+    if path is None and named is None:
+        return None
+    from kimchictl.actions.user_data import read_user_data
+
+    return read_user_data(path if path is not None else named or "")
 
 
 def _settled(app: App, request: Request, dry_run: bool) -> Request:
@@ -112,9 +134,7 @@ def _wish(app: App, request: Request, media: str | None, may_start: bool) -> "Me
     return MediaWish(media or app.config["vm.media"], where, net_settings(app.config), app.places.cache_dir, may_start)
 
 
-def _medium(
-    app: App, request: Request, plans: list[VmPlan], media: str | None, may_start: bool
-) -> "MediaPlan | None":
+def _medium(app: App, request: Request, plans: list[VmPlan], media: str | None, may_start: bool) -> "MediaPlan | None":
     """What is to become of the image behind a URL; None for any other."""
     from kimchictl.actions.plan_media import is_remote, plan_media
 
