@@ -7,7 +7,18 @@
 In a pipe a table has no box, no colour, no truncation and no wrapping, and rich is not loaded.
 """
 
-from kimchictl.render.records import View, emit, emit_list, write_json
+from kimchictl.render.records import View, check_selection, emit, emit_list, write_json
 from kimchictl.render.terminal import is_terminal, say, say_error, visible, write_out
 
-__all__ = ["View", "emit", "emit_list", "is_terminal", "say", "say_error", "visible", "write_json", "write_out"]
+__all__ = [
+    "View",
+    "check_selection",
+    "emit",
+    "emit_list",
+    "is_terminal",
+    "say",
+    "say_error",
+    "visible",
+    "write_json",
+    "write_out",
+]

@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
-from kimchictl.errors import Exists, Invalid, KimchiError, NotFound
+from kimchictl.errors import Exists, Invalid, KimchiError
 from kimchictl.virt.connection import Host, asking, is_code
 from kimchictl.virt.domainread import Description, VmDisk, VmGraphics, VmNic, read_domain
+from kimchictl.virt.missing import missing
 
 # virDomainState, in its order.
 STATES = ("nostate", "running", "blocked", "paused", "shutdown", "shutoff", "crashed", "pmsuspended")
@@ -67,7 +68,8 @@ def find_domain(host: Host, name: str) -> Any:
         try:
             return host.conn.lookupByUUIDString(name)
         except host.lib.libvirtError:
-            raise NotFound(f"vm {name!r} does not exist", "kimchictl vm list shows those that do") from None
+            message, otherwise = f"vm {name!r} does not exist", "kimchictl vm list shows those that do"
+            raise missing(host, message, name, lambda: names(host), otherwise) from None
 
 
 def names(host: Host) -> set[str]:

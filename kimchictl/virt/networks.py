@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from kimchictl.errors import NotFound
 from kimchictl.virt import xml
 from kimchictl.virt.connection import Host, asking, is_code, translate
+from kimchictl.virt.missing import missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,13 @@ def find_network(host: Host, name: str) -> Any:
         return host.conn.networkLookupByName(name)
     except host.lib.libvirtError as error:
         if is_code(error, "NO_NETWORK"):
-            raise NotFound(f"network {name!r} does not exist", "kimchictl network list shows those that do") from None
+            message, otherwise = f"network {name!r} does not exist", "kimchictl network list shows those that do"
+            raise missing(host, message, name, lambda: _names(host), otherwise) from None
         raise translate(error, f"network {name!r}") from None
+
+
+def _names(host: Host) -> list[str]:
+    return [network.name() for network in host.conn.listAllNetworks(0)]
 
 
 def list_networks(host: Host) -> list[VirtualNetwork]:

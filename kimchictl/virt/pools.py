@@ -11,11 +11,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from kimchictl.errors import NotFound, TimedOut, WrongState
+from kimchictl.errors import TimedOut, WrongState
 from kimchictl.progress import SILENT, Progress
 from kimchictl.virt import xml
 from kimchictl.virt.connection import Host, asking, is_code, translate
 from kimchictl.virt.deadlines import all_within, within
+from kimchictl.virt.missing import missing
 from kimchictl.virt.poolrefresh import FILE_POOLS, Freshness, refresh
 
 TIMEOUT = 5.0
@@ -69,7 +70,8 @@ def find_pool(host: Host, name: str) -> Any:
         return host.conn.storagePoolLookupByName(name)
     except host.lib.libvirtError as error:
         if is_code(error, "NO_STORAGE_POOL"):
-            raise NotFound(f"pool {name!r} does not exist", "kimchictl pool list shows those that do") from None
+            message, otherwise = f"pool {name!r} does not exist", "kimchictl pool list shows those that do"
+            raise missing(host, message, name, lambda: names(host), otherwise) from None
         raise translate(error, f"pool {name!r}") from None
 
 

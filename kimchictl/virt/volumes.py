@@ -8,10 +8,11 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from kimchictl.errors import Exists, Invalid, NotFound
+from kimchictl.errors import Exists, Invalid
 from kimchictl.virt import xml
 from kimchictl.virt.connection import Host, asking, is_code, translate
 from kimchictl.virt.localvolume import read_local
+from kimchictl.virt.missing import missing
 from kimchictl.virt.poolrefresh import FILE_POOLS
 from kimchictl.virt.pools import find_active_pool, list_pools, pools_at
 
@@ -74,7 +75,8 @@ def find_handle(host: Host, pool_name: str, name: str) -> Any:
         except host.lib.libvirtError as error:
             if not is_code(error, "NO_STORAGE_VOL"):
                 raise translate(error, f"volume {name!r}") from None
-    raise NotFound(f"volume {name!r} does not exist in pool {pool_name!r}", f"kimchictl volume list {pool_name}")
+    message = f"volume {name!r} does not exist in pool {pool_name!r}"
+    raise missing(host, message, name, lambda: names(host, pool_name), f"kimchictl volume list {pool_name}")
 
 
 def find_by_path(host: Host, path: str) -> Volume | None:

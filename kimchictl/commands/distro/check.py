@@ -36,6 +36,8 @@ def check(app: App, names: tuple[str, ...]) -> int:
     else:
         found, status = readable(listing, NOUN, app.note), 0
         distros = [distro for _, distro in found if not is_hidden(distro)]
+    if status and not distros:
+        return status
     net = net_settings(app.config)
     checks = check_distros(distros, app.config.mirrors, net, app.config["distro.timeout"], app.progress)
     app.emit_list(checks, CHECKS)

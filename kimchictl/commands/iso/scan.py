@@ -9,6 +9,7 @@ from kimchictl.commands.base import Command, complete, list_options, pass_app
 from kimchictl.commands.iso.views import CHANGES, IMAGES
 from kimchictl.commands.several import CHANGES_FOUND, SCAN_PATIENCE, on_hosts
 from kimchictl.errors import UsageError
+from kimchictl.render import check_selection
 
 if TYPE_CHECKING:
     from kimchictl.actions.scan import ScanOptions, ScanResult
@@ -58,13 +59,15 @@ def scan(
     """
     from kimchictl.actions.scan import ScanOptions
 
+    check_selection(CHANGES if changed else IMAGES, app.options)
     options = ScanOptions(changed=changed, create_templates=create_templates, **_look(app, look))
     result = _deep(app, paths, pools, options) if deep else _shallow(app, paths, pools, options)
     for error in result.failures:
         app.report(error)
     _tell(app, result, news_only=changed)
     created_failures = _create_templates(app, result) if create_templates else 0
-    _emit(app, result, changed, everything)
+    if result.places or not result.failures:
+        _emit(app, result, changed, everything)
     if result.interrupted:
         raise KeyboardInterrupt  # the index and the output have what was found until then
     attempts = len(result.places) + len(result.failures)

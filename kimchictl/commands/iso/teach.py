@@ -31,9 +31,10 @@ def teach(app: App, source: str, distro: str, version: str, name: str | None, re
 
     with opened(source, lambda: app.host, app.config, app.remote_host is not None) as medium:
         document = rule_for(medium, distro, version, name)
-    write_json(document)
     if dry_run:
+        write_json(document)
         app.note("nothing was written")
         return
     kept = keep_rule(app.rules, document, replace)
+    write_json(document)
     app.note(f"rule {kept.name!r} written to {kept.path}")
