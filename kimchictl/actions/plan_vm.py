@@ -40,7 +40,7 @@ class Login:
 class Request:
     """`pool` goes over the template's; `name` None: after the template, TEMPLATE-vm-1, -2...
 
-    `login` is for the server of a streamed image.
+    `login` is for the server of a streamed image, `password` for the display, `user_data` for cloud-init.
     """
 
     resolved: Resolved
@@ -50,6 +50,18 @@ class Request:
     title: str | None = None
     description: str | None = None
     login: Login | None = None
+    password: str | None = field(default=None, repr=False)
+    user_data: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedSeed:
+    """An image with cloud-init data that is to be made: `path` is where it will be."""
+
+    pool: str
+    name: str
+    path: str
+    user_data: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +85,7 @@ class VmPlan:
     template: str
     volumes: tuple[PlannedVolume, ...]
     domain: DomainPlan
+    seed: PlannedSeed | None = None
 
     def xml(self) -> str:
         """Its domain. Raises Invalid."""
@@ -104,6 +117,7 @@ def assemble(
     machine: Machine,
     networks: tuple[Network, ...],
     blocks: Container[str] = (),
+    seed: PlannedSeed | None = None,
 ) -> VmPlan:
     """The plan out of its parts."""
     template = replace(request.resolved.template, networks=networks)
@@ -112,8 +126,16 @@ def assemble(
         for volume, disk in zip(planned, template.disks or (), strict=True)
     )
     description = request.description or template.description
-    domain = DomainPlan(name, template, disks, media, machine, request.title, description)
-    return VmPlan(name, template.name, tuple(planned), domain)
+    if seed is not None:
+        media = (*media, Medium("file", seed.path))
+    domain = DomainPlan(
+        name, template, disks, media, machine, request.title, description, request.password, seed=_place(seed)
+    )
+    return VmPlan(name, template.name, tuple(planned), domain, seed)
+
+
+def _place(seed: PlannedSeed | None) -> str | None:
+    return None if seed is None else f"{seed.pool}/{seed.name}"
 
 
 def stem_of(request: Request) -> str:

@@ -15,6 +15,7 @@ from kimchictl.actions.access import why_unreadable
 from kimchictl.actions.plan_vm import (
     BLOCK_POOLS,
     IMAGES,
+    PlannedSeed,
     PlannedVolume,
     Request,
     VmPlan,
@@ -122,7 +123,8 @@ class _Look:
         plans = []
         for name in names:
             planned = [self._volume(name, index, disk) for index, disk in enumerate(self.template.disks or ())]
-            plans.append(assemble(self.request, name, planned, media, machine, networks, self._blocks))
+            seed = self._seed(name, planned)
+            plans.append(assemble(self.request, name, planned, media, machine, networks, self._blocks, seed))
         self._check_space()
         if plans and not self.findings.problems:
             self.findings.check(plans[0].xml)
@@ -189,6 +191,16 @@ class _Look:
         if base is None:
             return PlannedVolume(pool, name, where, size, form)
         return PlannedVolume(pool, name, where, size, form, base.path, base.format or "raw")
+
+    def _seed(self, vm: str, planned: list[PlannedVolume]) -> PlannedSeed | None:
+        """Beside the first disk; without one in the pool that it would be in."""
+        if self.request.user_data is None:
+            return None
+        pool, _, path = self._pool(0, Disk(pool=planned[0].pool if planned else None))
+        pool = planned[0].pool if planned else pool
+        name = volume_name(f"{vm}-seed", "iso", self._taken[pool])
+        self._taken[pool].add(name)
+        return PlannedSeed(pool, name, f"{(path or IMAGES).rstrip('/')}/{name}", self.request.user_data)
 
     def _pool(self, index: int, disk: Disk) -> tuple[str, str, str | None]:
         """(name, type, directory) of the pool for a disk; what is wrong with it is kept."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from kimchictl.actions.plan_vm import Login, PlannedVolume, Request, VmPlan
+from kimchictl.actions.plan_vm import Login, PlannedSeed, PlannedVolume, Request, VmPlan
 from kimchictl.actions.preflight import plan_vms
 from kimchictl.actions.undo import take_back, uninterrupted
 from kimchictl.errors import Exists
@@ -36,6 +36,8 @@ def provision(host: "Host", plan: VmPlan, start: bool = False, login: Login | No
             replace(disk, path=volume.path or disk.path, block=volume.type == "block")
             for disk, volume in zip(plan.domain.disks, made, strict=True)
         )
+        if plan.seed is not None:
+            plan = _make_seed(host, plan, plan.seed, undo)
         media = plan.domain.media if login is None else _with_login(host, plan, login, undo)
         _define(host, plan.name, domain_xml(replace(plan.domain, disks=disks, media=media)), undo)
         if start:
@@ -67,6 +69,22 @@ def _make_volume(host: "Host", planned: PlannedVolume, undo: ExitStack) -> volum
         left = f"volume {planned.name!r} of pool {planned.pool!r} is left behind"
         undo.callback(take_back, host, left, lambda: volumes.delete_volume(host, planned.pool, planned.name))
     return made
+
+
+def _make_seed(host: "Host", plan: VmPlan, seed: PlannedSeed, undo: ExitStack) -> VmPlan:
+    """The plan with the seed where it really is."""
+    from uuid import uuid4
+
+    from kimchictl.media.seed import seed_image
+    from kimchictl.virt.volumestream import upload
+
+    image = seed_image(seed.user_data, plan.name, str(uuid4()))
+    with uninterrupted():
+        made = upload(host, seed.pool, seed.name, len(image), (image,))
+        left = f"volume {seed.name!r} of pool {seed.pool!r} is left behind"
+        undo.callback(take_back, host, left, lambda: volumes.delete_volume(host, seed.pool, seed.name))
+    media = (*plan.domain.media[:-1], Medium("file", made.path or seed.path))
+    return replace(plan, domain=replace(plan.domain, media=media))
 
 
 def _with_login(host: "Host", plan: VmPlan, login: Login, undo: ExitStack) -> tuple[Medium, ...]:

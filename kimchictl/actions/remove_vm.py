@@ -63,6 +63,9 @@ def make_bill(host: "Host", name: str, keep_disks: bool = False) -> Bill:
     others = [] if keep_disks else _all_volumes(host)
     for disk in own:
         found = "the disks are kept" if keep_disks and disk.device == "disk" else _keep_why(name, disk, users)
+        if found == _MEDIUM and said.origin.seed and (made := _own_seed(host, name, disk, said.origin.seed, users)):
+            goes.append(made)
+            continue
         volume = None if found else _volume_of(host, disk)
         if volume is None:
             stays.append(Staying(disk.source or "", found or "it is in no active storage pool"))
@@ -71,14 +74,31 @@ def make_bill(host: "Host", name: str, keep_disks: bool = False) -> Bill:
         else:
             what = f"pool:{volume.pool}/{volume.name}"
             goes.append(Going("disk", what, volume.allocation, volume.pool, volume.name))
-        stays += [Staying(below, "a backing file") for below in _backing(disk, volume)]
+        stays += [_below(host, name, below, users, others) for below in _backing(disk, volume)]
     return Bill(name, domains.state_of(host, domain) in domains.ACTIVE, (*goes, *_kept_for(host, name)), tuple(stays))
+
+
+_MEDIUM = "a medium"
+
+
+def _own_seed(host: "Host", name: str, disk: VmDisk, seed: str, users: Users) -> Going | None:
+    """The cloud-init data that were made for this VM, as they go with it; None if another one has them too."""
+    volume = _volume_of(host, disk)
+    if volume is None or f"{volume.pool}/{volume.name}" != seed or set(users.of(volume)) - {name}:
+        return None
+    return Going("disk", f"pool:{seed}", volume.allocation, volume.pool, volume.name)
+
+
+def _below(host: "Host", name: str, path: str, users: Users, others: list[volumes.Volume]) -> Staying:
+    """A backing file is not this VM's alone to take along; said is whether anything else needs it."""
+    needed = len(children_of(path, others)) > 1 or users.of_path(path) - {name}
+    return Staying(path, "a backing file" if needed or not others else "a backing file, though no other disk needs it")
 
 
 def _keep_why(name: str, disk: VmDisk, users: Users) -> str | None:
     """Why a drive's image is not the VM's to take along; None if it is."""
     if disk.device != "disk":
-        return "a medium"
+        return _MEDIUM
     if disk.readonly:
         return "it is only read"
     if disk.shareable:

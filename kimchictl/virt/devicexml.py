@@ -36,7 +36,7 @@ def add_devices(devices: xml.Element, plan: DomainPlan, hardware: Hardware) -> N
     channel = xml.add(devices, "channel", type="unix")
     xml.add(channel, "target", type="virtio", name="org.qemu.guest_agent.0")
     if graphics.type != "none":
-        _add_display(devices, graphics, hardware)
+        _add_display(devices, graphics, hardware, plan.password)
     if hardware.tpm:
         tpm = xml.add(devices, "tpm", model=hardware.tpm)
         xml.add(tpm, "backend", type="emulator", version="2.0")
@@ -161,13 +161,13 @@ def _add_serial(devices: xml.Element, hardware: Hardware) -> None:
     xml.add(xml.add(devices, "console", type="pty"), "target", type=kind, port=0)
 
 
-def _add_display(devices: xml.Element, graphics: Graphics, hardware: Hardware) -> None:
+def _add_display(devices: xml.Element, graphics: Graphics, hardware: Hardware, password: str | None) -> None:
     if hardware.family != "ccw":
         xml.add(devices, "input", type="tablet", bus="usb")  # a pointer that is where the viewer's is
     if not hardware.is_x86:
         xml.add(devices, "input", type="keyboard", bus="virtio" if hardware.family == "ccw" else "usb")
     listen = graphics.listen or "127.0.0.1"
-    element = xml.add(devices, "graphics", type=graphics.type, port=-1, autoport="yes", listen=listen)
+    element = xml.add(devices, "graphics", type=graphics.type, port=-1, autoport="yes", listen=listen, passwd=password)
     xml.add(element, "listen", type="address", address=listen)
     if graphics.type == "spice":
         xml.add(xml.add(devices, "channel", type="spicevmc"), "target", type="virtio", name="com.redhat.spice.0")

@@ -1,6 +1,6 @@
 """What a domain is made of, before it is XML."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from kimchictl.catalog.records import Template
 from kimchictl.virt.capabilities import ASSUMED, Machine
@@ -42,6 +42,8 @@ class DomainPlan:
     machine: Machine = ASSUMED
     title: str | None = None
     description: str | None = None
+    password: str | None = field(default=None, repr=False)  # of the display
+    seed: str | None = None  # "POOL/VOLUME" of the cloud-init data that were made for it
 
 
 def medium(location: str, block: bool = False) -> Medium:

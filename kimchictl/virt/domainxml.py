@@ -22,7 +22,8 @@ def domain_xml(plan: DomainPlan) -> str:
         xml.add(domain, "title", plan.title)
     if plan.description:
         xml.add(domain, "description", plan.description)
-    add_metadata(domain, Origin(template.name, template.os_distro, template.os_version, hardware.arch))
+    system = (template.os_distro, template.os_version, hardware.arch)
+    add_metadata(domain, Origin(template.name, *system, seed=plan.seed))
     _add_resources(domain, template)
     _add_os(domain, plan, hardware)
     _add_features(domain, template, hardware)

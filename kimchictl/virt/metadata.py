@@ -70,12 +70,16 @@ _WINDOWS = {
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What a VM's metadata say: its template and its system, None where they do not."""
+    """What a VM's metadata say: its template and its system, None where they do not.
+
+    `seed` is "POOL/VOLUME" of the cloud-init data that were made for it, and go with it.
+    """
 
     template: str | None = None
     os_distro: str | None = None
     os_version: str | None = None
     os_arch: str | None = None
+    seed: str | None = None
 
 
 def osinfo_id(os_distro: str, os_version: str) -> str | None:
@@ -102,6 +106,9 @@ def add_metadata(domain: xml.Element, origin: Origin) -> None:
     ours = xml.add(metadata, f"{{{NAMESPACE}}}vm")
     xml.add(ours, f"{{{NAMESPACE}}}template", name=origin.template)
     xml.add(ours, f"{{{NAMESPACE}}}os", distro=origin.os_distro, version=origin.os_version, arch=origin.os_arch)
+    if origin.seed:
+        pool, _, volume = origin.seed.partition("/")
+        xml.add(ours, f"{{{NAMESPACE}}}seed", pool=pool, volume=volume)
     identifier = osinfo_id(origin.os_distro or "unknown", origin.os_version or "unknown")
     if identifier:
         theirs = xml.add(metadata, f"{{{LIBOSINFO}}}libosinfo")
@@ -116,7 +123,8 @@ def read_metadata(domain: xml.Element) -> Origin:
         system = ours.find(f"{{{NAMESPACE}}}os")
         name = template.get("name") if template is not None else None
         values = [system.get(key) if system is not None else None for key in ("distro", "version", "arch")]
-        return Origin(name, *values)
+        seed = ours.find(f"{{{NAMESPACE}}}seed")
+        return Origin(name, *values, seed=f"{seed.get('pool')}/{seed.get('volume')}" if seed is not None else None)
     theirs = domain.find(f"metadata/{{{LIBOSINFO}}}libosinfo/{{{LIBOSINFO}}}os")
     return Origin(None, *_from_osinfo(theirs.get("id") if theirs is not None else None))
 

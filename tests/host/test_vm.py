@@ -182,7 +182,8 @@ def test_saved_memory_and_snapshots_go_with_the_vm(kimchi, template, host):
 
 def test_a_start_that_fails_leaves_nothing(kimchi, template, host, tmp_path):
     name = template("deb", "--firmware", "uefi", "--tpm", "--graphics", "vnc,192.0.2.1")
-    kimchi("vm", "create", "web", "--template", name, "--start", status=1)
+    assert "--insecure" in kimchi("vm", "create", "web", "--template", name, "--start", status=2).err
+    kimchi("vm", "create", "web", "--template", name, "--start", "--insecure", status=1)
     assert kimchi("vm", "list", "-o", "json", status=0).json == []
     assert os.listdir(tmp_path / "pool") == [] and os.listdir(host.root / "lib/qemu/nvram") == []
 

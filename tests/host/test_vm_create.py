@@ -1,0 +1,67 @@
+"""What `vm create` does beside disks and media: cloud-init data, passwords of displays, what a killed one left."""
+
+import io
+import os
+
+import libvirt
+import pycdlib
+import pytest
+
+from lab.images import make_image
+
+LABEL = "Debian 12.5.0 amd64 n"
+
+
+@pytest.fixture
+def pool(active_pool, kimchi, tmp_path):
+    """The directory of the pool; a template `deb` stands ready."""
+    image = make_image(tmp_path / "deb.iso", LABEL)
+    small = ("--memory", "512M", "--vcpus", "1", "--network", "none", "--virt-type", "qemu")
+    kimchi("template", "create", "deb", "--cdrom", image, "--disk", "size=1G", *small, status=0)
+    return active_pool
+
+
+def read(image, name):
+    iso = pycdlib.PyCdlib()
+    iso.open(str(image))
+    out = io.BytesIO()
+    iso.get_file_from_iso_fp(out, rr_path=f"/{name}")
+    label = iso.pvd.volume_identifier.decode().strip()
+    iso.close()
+    return label, out.getvalue().decode()
+
+
+def test_cloud_init_data_go_in_a_drive_of_their_own_and_with_the_vm(pool, kimchi, tmp_path):
+    (tmp_path / "user.yaml").write_text("#cloud-config\nhostname: ü\n")
+    options = ("--cloud-init", tmp_path / "user.yaml", "--count", "2", "--start")
+    kimchi("vm", "create", "Wéb <1>", "--template", "deb", *options, status=0)
+    seeds = [pool / f"Wéb <1>-{number}-seed.iso" for number in (1, 2)]
+    assert read(seeds[0], "user-data") == ("cidata", "#cloud-config\nhostname: ü\n")
+    metas = [read(seed, "meta-data")[1] for seed in seeds]
+    assert 'local-hostname: "w-b-1-1"' in metas[0] and metas[0].split()[1] != metas[1].split()[1]
+    shown = kimchi("vm", "show", "Wéb <1>-1", "-o", "json", status=0).json
+    assert [disk["source"] for disk in shown["disks"] if disk["device"] == "cdrom"][1] == str(seeds[0])
+    kimchi("vm", "delete", "Wéb <1>-1", "Wéb <1>-2", "--yes", status=0)
+    assert os.listdir(pool) == []
+
+
+@pytest.mark.parametrize(("content", "status"), [(None, 3), (b"hostname: x\n", 4), (b"#cloud-config\n" * 99999, 4)])
+def test_what_is_no_user_data_is_refused(pool, kimchi, tmp_path, content, status):
+    if content is not None:
+        (tmp_path / "user").write_bytes(content)
+    kimchi("vm", "create", "web", "--template", "deb", "--cloud-init", tmp_path / "user", status=status)
+    assert os.listdir(pool) == []
+
+
+def test_a_display_that_others_can_reach_needs_a_password(pool, kimchi, host):
+    wide = ("vm", "create", "web", "--template", "deb", "--graphics", "vnc,0.0.0.0")
+    assert "--insecure" in kimchi(*wide, status=2).err
+    assert os.listdir(pool) == []
+    reading, writing = os.pipe()
+    os.write(writing, b"geheim")
+    os.close(writing)
+    assert "geheim" not in kimchi(*wide, "--password-fd", reading, "-v", status=0).err
+    connection = libvirt.open(host.uri)
+    assert "passwd='geheim'" in connection.lookupByName("web").XMLDesc(libvirt.VIR_DOMAIN_XML_SECURE)
+    connection.close()
+    kimchi(*wide[:2], "db", *wide[3:], "--insecure", status=0)
