@@ -107,6 +107,28 @@ def test_a_configured_host_is_named_by_its_name(far, kimchi, monkeypatch, tmp_pa
     assert [image["volume"] for image in listed(kimchi, "iso", "scan", "-c", "far")] == ["deb.iso"]
 
 
+def test_a_pool_that_is_no_directory_of_this_machine_is_read_through_libvirt_too(host, kimchi, tmp_path, monkeypatch):
+    kimchi("pool", "create", "p", "--path", tmp_path / "p", "--start", status=0)
+    make_image(tmp_path / "p/deb.iso", DEBIAN)
+    direct = listed(kimchi, "iso", "scan")
+    monkeypatch.setattr("kimchictl.virt.pools.FILE_POOLS", ())
+    scan = kimchi("iso", "scan", "--full", "-v", "-o", "json", status=0)
+    assert scan.json == direct and direct[0]["host"] is None
+    assert "2 reads, 10240 bytes" in scan.err
+
+
+def test_volumes_go_there_and_back(far, kimchi, tmp_path, host):
+    (tmp_path / "d.img").write_bytes(os.urandom(700_000) + bytes(1 << 20))
+    kimchi("volume", "upload", "p", tmp_path / "d.img", *far, status=0)
+    assert (host.root / "lib/images/p/d.img").read_bytes() == (tmp_path / "d.img").read_bytes()
+    kimchi("volume", "download", "p", "d.img", tmp_path / "back", *far, status=0)
+    assert (tmp_path / "back").read_bytes() == (tmp_path / "d.img").read_bytes()
+    kimchi("volume", "resize", "p", "d.img", "+1G", *far, status=0)
+    kimchi("volume", "clone", "p", "d.img", *far, status=0)
+    kimchi("volume", "delete", "p", "d.img", "d-clone1.img", "--yes", *far, status=0)
+    assert os.listdir(host.root / "lib/images/p") == ["deb.iso"]
+
+
 def test_over_tls_the_same_is_found(tmp_path):
     pki = tmp_path / "pki"
     pki.mkdir()
