@@ -4,7 +4,8 @@ Whatever goes wrong, an interrupt included, what was made so far is taken back, 
 back is said.
 """
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from kimchictl.actions.plan_vm import Login, PlannedSeed, PlannedVolume, Request, VmPlan
 from kimchictl.actions.preflight import plan_vms
 from kimchictl.actions.undo import take_back, uninterrupted
+from kimchictl.actions.unfinished import Note, note_for
 from kimchictl.errors import Exists
 from kimchictl.virt import domains, power, secrets, volumes
 from kimchictl.virt.domainplan import Medium
@@ -25,33 +27,41 @@ if TYPE_CHECKING:
 ATTEMPTS = 20
 
 
-def provision(host: "Host", plan: VmPlan, start: bool = False, login: Login | None = None) -> str:
+def provision(
+    host: "Host", plan: VmPlan, start: bool = False, login: Login | None = None, state_dir: str | None = None
+) -> str:
     """Make the VM and return its name; `login` is for the server of its image.
 
-    Raises whatever went wrong, with everything undone.
+    With `state_dir` there is a note of it meanwhile, by which the next one cleans up if this process is killed. Raises
+    whatever went wrong, with everything undone.
     """
+    note = note_for(state_dir, host, plan.name)
     with ExitStack() as undo:
-        made = [_make_volume(host, volume, undo) for volume in plan.volumes]
+        undo.callback(note.done)
+        made = [_make_volume(host, volume, undo, note) for volume in plan.volumes]
         disks = tuple(
             replace(disk, path=volume.path or disk.path, block=volume.type == "block")
             for disk, volume in zip(plan.domain.disks, made, strict=True)
         )
         if plan.seed is not None:
-            plan = _make_seed(host, plan, plan.seed, undo)
+            plan = _make_seed(host, plan, plan.seed, undo, note)
         media = plan.domain.media if login is None else _with_login(host, plan, login, undo)
         _define(host, plan.name, domain_xml(replace(plan.domain, disks=disks, media=media)), undo)
         if start:
             undo.callback(take_back, host, f"vm {plan.name!r} still runs", lambda: power.power_off(host, plan.name))
             power.start(host, plan.name)
         undo.pop_all()
+    note.done()
     return plan.name
 
 
-def provision_named(host: "Host", request: Request, plan: VmPlan, start: bool = False) -> str:
+def provision_named(
+    host: "Host", request: Request, plan: VmPlan, start: bool = False, state_dir: str | None = None
+) -> str:
     """The same; where nobody named the VM and another process was quicker to take its name, under the next one."""
     for left in reversed(range(ATTEMPTS)):
         try:
-            return provision(host, plan, start, request.login)
+            return provision(host, plan, start, request.login, state_dir)
         except Exists:
             if request.name is not None or not left:
                 raise
@@ -61,8 +71,8 @@ def provision_named(host: "Host", request: Request, plan: VmPlan, start: bool = 
     raise AssertionError("the last attempt returns or raises")
 
 
-def _make_volume(host: "Host", planned: PlannedVolume, undo: ExitStack) -> volumes.Volume:
-    with uninterrupted():
+def _make_volume(host: "Host", planned: PlannedVolume, undo: ExitStack, note: Note) -> volumes.Volume:
+    with uninterrupted(), _noted(note, planned.pool, planned.name, planned.capacity):
         made = volumes.create_volume(
             host, planned.pool, planned.name, planned.capacity, planned.format, planned.base, planned.base_format
         )
@@ -71,7 +81,19 @@ def _make_volume(host: "Host", planned: PlannedVolume, undo: ExitStack) -> volum
     return made
 
 
-def _make_seed(host: "Host", plan: VmPlan, seed: PlannedSeed, undo: ExitStack) -> VmPlan:
+@contextmanager
+def _noted(note: Note, pool: str, name: str, capacity: int, seed: bool = False) -> Iterator[None]:
+    """The step that makes a volume, with what is noted before and after it."""
+    note.making(pool, name, capacity, seed)
+    try:
+        yield
+    except BaseException:
+        note.not_made()
+        raise
+    note.made()
+
+
+def _make_seed(host: "Host", plan: VmPlan, seed: PlannedSeed, undo: ExitStack, note: Note) -> VmPlan:
     """The plan with the seed where it really is."""
     from uuid import uuid4
 
@@ -79,7 +101,7 @@ def _make_seed(host: "Host", plan: VmPlan, seed: PlannedSeed, undo: ExitStack) -
     from kimchictl.virt.volumestream import upload
 
     image = seed_image(seed.user_data, plan.name, str(uuid4()))
-    with uninterrupted():
+    with uninterrupted(), _noted(note, seed.pool, seed.name, len(image), seed=True):
         made = upload(host, seed.pool, seed.name, len(image), (image,))
         left = f"volume {seed.name!r} of pool {seed.pool!r} is left behind"
         undo.callback(take_back, host, left, lambda: volumes.delete_volume(host, seed.pool, seed.name))

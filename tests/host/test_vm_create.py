@@ -2,6 +2,9 @@
 
 import io
 import os
+import signal
+import subprocess
+import sys
 
 import libvirt
 import pycdlib
@@ -65,3 +68,47 @@ def test_a_display_that_others_can_reach_needs_a_password(pool, kimchi, host):
     assert "passwd='geheim'" in connection.lookupByName("web").XMLDesc(libvirt.VIR_DOMAIN_XML_SECURE)
     connection.close()
     kimchi(*wide[:2], "db", *wide[3:], "--insecure", status=0)
+
+
+KILLED = """
+import os, signal, sys
+from kimchictl import cli
+from kimchictl.virt import domains, volumes
+where = sys.argv.pop(1)
+if where == "volume":
+    real = volumes.create_volume
+    def create(*given):
+        real(*given)
+        os.kill(os.getpid(), signal.SIGKILL)
+    volumes.create_volume = create
+else:
+    domains.define = lambda *given: os.kill(os.getpid(), signal.SIGKILL)
+cli.main(sys.argv[1:])
+"""
+
+
+def killed(where, *argv):
+    """A create that is killed right after its volume was made, or just before its VM is defined."""
+    done = subprocess.run([sys.executable, "-c", KILLED, where, "vm", "create", *map(str, argv)], capture_output=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+
+
+@pytest.mark.parametrize("where", ["volume", "define"])
+def test_what_a_killed_create_left_goes_with_the_next_one(pool, kimchi, tmp_path, where):
+    (tmp_path / "user").write_text("#cloud-config\n")
+    options = ("web", "--template", "deb", "--cloud-init", tmp_path / "user")
+    killed(where, *options)
+    left = os.listdir(pool)
+    assert "web.qcow2" in left
+    said = kimchi("vm", "create", *options, status=0).err
+    assert all(f"pool:default/{name} deleted" in said for name in left) and "killed" in said
+    assert sorted(os.listdir(pool)) == ["web-seed.iso", "web.qcow2"]
+    assert "killed" not in kimchi("vm", "create", "db", "--template", "deb", status=0).err
+
+
+def test_what_is_not_certain_to_be_left_from_it_stays(pool, kimchi):
+    killed("volume", "web", "--template", "deb")
+    (pool / "web.qcow2").unlink()
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", pool / "web.qcow2", "3G"], check=True)
+    assert "not certain" in kimchi("vm", "create", "web", "--template", "deb", status=0).err
+    assert sorted(os.listdir(pool)) == ["web-1.qcow2", "web.qcow2"]

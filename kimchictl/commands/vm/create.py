@@ -8,6 +8,7 @@ import click
 from kimchictl.actions.plan_vm import Request, VmPlan, sketch
 from kimchictl.actions.preflight import Findings, plan_vms
 from kimchictl.actions.provision import provision_named
+from kimchictl.actions.unfinished import sweep
 from kimchictl.actions.virt_type import settle_virt_type
 from kimchictl.app import App
 from kimchictl.catalog.merge import merge
@@ -93,6 +94,9 @@ def create(
     if not dry_run or password_fd is not None:
         request = replace(request, password=display_password(shown.type, shown.listen, password_fd, insecure))
     request = _settled(app, request, dry_run)
+    if not dry_run:
+        for sentence in sweep(app.host, app.places.own_state):
+            app.note(sentence)
     plans, findings = plan_vms(app.host, request)
     _say(app, findings)
     findings.raise_all(f"vm {plans[0].name!r}" if plans else "a vm")
@@ -156,7 +160,7 @@ def _bring(app: App, request: Request, medium: "MediaPlan") -> tuple[Request, li
 
 
 def _make(app: App, request: Request, plan: VmPlan, start: bool) -> str:
-    name = provision_named(app.host, request, plan, start)
+    name = provision_named(app.host, request, plan, start, app.places.own_state)
     app.note(f"vm {name!r} created{' and started' if start else ''}")
     return name
 
@@ -211,4 +215,4 @@ def _say_plans(app: App, plans: list[VmPlan], medium: "MediaPlan | None", severa
             disk = f"  pool:{volume.pool}/{volume.name} {volume.format} {format_size(volume.capacity)}"
             write_out(visible(disk) + "\n")
         if medium is not None:
-            write_out(visible(f"  {medium.sentence}") + "\n")
+            write_out(visible(f"  {medium.foreseen}") + "\n")
