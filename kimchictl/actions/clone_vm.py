@@ -62,11 +62,12 @@ def plan_clone(host: "Host", name: str, new: str | None, linked: bool) -> CloneP
         if disk.readonly or disk.shareable:
             notes.append(f"disk {disk.target!r}, {disk.source}, is shared with vm {name!r}")
             continue
-        own.append((disk, _volume(host, name, disk, linked)))
+        own.append((disk, volume_of(host, name, disk, linked)))
     return ClonePlan(name, title, tuple(own), tuple(notes))
 
 
-def _volume(host: "Host", name: str, disk: VmDisk, linked: bool) -> Volume:
+def volume_of(host: "Host", name: str, disk: VmDisk, linked: bool = False) -> Volume:
+    """The volume that a disk of the VM `name` is. Raises WrongState, NotFound; and InUse, if it is to back others."""
     if disk.pool and disk.volume:
         found: Volume | None = volumes.find_volume(host, disk.pool, disk.volume)
     else:
@@ -115,7 +116,7 @@ def clone_vm(host: "Host", plan: ClonePlan, pool: str | None = None, linked: boo
 def _copy(host: "Host", vm: str, disk: VmDisk, volume: Volume, pool: str, undo: ExitStack) -> Volume:
     with uninterrupted():
         made = clone_volume(host, volume.pool, volume.name, pool, _free(host, vm, disk.format or "raw", pool))
-        _undo_volume(host, made, undo)
+        undo_volume(host, made, undo)
     return made
 
 
@@ -125,7 +126,7 @@ def _overlay(host: "Host", vm: str, disk: VmDisk, volume: Volume, pool: str, und
         name = _free(host, vm, "qcow2", pool)
         size = volume.capacity or 0
         made = volumes.create_volume(host, pool, name, size, "qcow2", volume.path, disk.format)
-        _undo_volume(host, made, undo)
+        undo_volume(host, made, undo)
     return made
 
 
@@ -133,6 +134,6 @@ def _free(host: "Host", vm: str, form: str, pool: str) -> str:
     return volume_name(vm, form, volumes.names(host, pool))
 
 
-def _undo_volume(host: "Host", made: Volume, undo: ExitStack) -> None:
+def undo_volume(host: "Host", made: Volume, undo: ExitStack) -> None:
     left = f"volume {made.name!r} of pool {made.pool!r} is left behind"
     undo.callback(take_back, host, left, lambda: volumes.delete_volume(host, made.pool, made.name))

@@ -1,6 +1,7 @@
 """A template whose disk is backed by an image of an installed system: that image is never written."""
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
 
 from kimchictl.actions.create_template import Draft
@@ -17,14 +18,23 @@ from kimchictl.media.settings import settings_for
 from kimchictl.units import GIB
 
 
-def draft_from_disk(path: str, name: str | None, changes: Changes, backing: tuple[str, ...] = ()) -> Draft:
+def draft_from_disk(
+    path: str,
+    name: str | None,
+    changes: Changes,
+    backing: tuple[str, ...] = (),
+    look: Callable[[str], None] | None = None,
+) -> Draft:
     """The template for disks backed by the qcow2 or raw image at `path`; its system is what options say.
 
-    `backing` are files that the image's header may name. The first disk is never smaller than the image. Raises
+    `backing` are files that the image's header may name; `look` may refuse the image, its links resolved. The first disk
+    is never smaller than the image. Raises
     NotFound, Invalid, Failed, Damaged.
     """
     image = read_disk_image(path)
     refuse_strangers(image, tuple(os.path.realpath(file) for file in backing))
+    if look is not None:
+        look(image.path)
     said = {key: changes.values[key] for key in ("os_distro", "os_version", "os_arch") if changes.values.get(key)}
     identity = Identity(**said)
     title = name if name is not None else system_name(identity, "", image.path)

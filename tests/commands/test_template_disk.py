@@ -59,3 +59,8 @@ def test_wrong_usage(kimchi, words):
 
 def test_a_disk_that_is_no_qcow2_cannot_be_backed(kimchi, disk):
     kimchi("template", "create", "x", "--image", disk(GIB), "--disk", "size=5,format=raw", status=4)
+
+
+def test_where_no_host_can_be_asked_it_is_said_that_nobody_knows_who_writes(kimchi, disk):
+    run = kimchi("-c", "qemu+unix:///system?socket=/nonexistent", "template", "create", "--image", disk(GIB), status=0)
+    assert "whether a VM writes to" in run.err

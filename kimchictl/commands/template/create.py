@@ -1,5 +1,8 @@
 """`kimchictl template create`"""
 
+from dataclasses import replace
+from functools import partial
+
 import click
 
 from kimchictl.actions.create_template import (
@@ -17,6 +20,7 @@ from kimchictl.actions.edit_documents import new_name
 from kimchictl.actions.from_disk import draft_from_disk
 from kimchictl.actions.from_scan import declined_by, templates_for_images
 from kimchictl.actions.host_names import check_memory, check_names
+from kimchictl.actions.image_writers import refuse_written
 from kimchictl.actions.known_distros import find_distro
 from kimchictl.app import App, exit_status
 from kimchictl.catalog.distros import is_hidden
@@ -39,6 +43,9 @@ from kimchictl.query import plain, select
 @click.option(
     "--image", metavar="DISK", help="A disk image of an installed system: it backs the disk, and is never written."
 )
+@click.option(
+    "--from-vm", metavar="VM", shell_complete=complete("vm"), help="A VM that is off: its disks are copied into a pool."
+)
 @click.option("--backing", metavar="PATH", multiple=True, help="A file that the header of --image may name.")
 @click.option("--netboot", is_flag=True, help="No image: the guest boots from the network.")
 @filter_option()
@@ -57,6 +64,7 @@ def create(
     distro: tuple[str, ...],
     from_scan: bool,
     image: str | None,
+    from_vm: str | None,
     backing: tuple[str, ...],
     netboot: bool,
     filter: tuple[str, ...],
@@ -77,11 +85,13 @@ def create(
       kimchictl template create --cdrom debian-12.5.0-amd64-netinst.iso
       kimchictl template create web --cdrom pool:isos/debian.iso --memory 2G --disk size=40G
       kimchictl template create --from-scan --filter os_distro=debian
+      kimchictl template create web --from-vm web
     """
-    if bool(cdrom) + bool(distro) + (image is not None) + netboot + from_scan != 1:
-        kinds = "--cdrom, --distro, --image, --from-scan and --netboot"
+    one = (image is not None) + (from_vm is not None) + netboot
+    if bool(cdrom) + bool(distro) + one + from_scan != 1:
+        kinds = "--cdrom, --distro, --image, --from-vm, --from-scan and --netboot"
         raise UsageError(f"a template is made from one of {kinds}", "give one kind")
-    sources = len(cdrom) + len(distro) + (image is not None) + netboot
+    sources = len(cdrom) + len(distro) + one
     if (name is not None or edit) and (from_scan or sources > 1):
         raise UsageError(f"{'NAME' if name is not None else '--edit'} needs exactly one source given by hand")
     if filter and not from_scan:
@@ -96,12 +106,15 @@ def create(
     title = None if name is None else new_name(name, TEMPLATES)
 
     def make(source: str) -> Kept:
+        if from_vm is not None:
+            return _create_from_vm(app, from_vm, title, changes, edit, if_exists, dry_run, yes)
         if cdrom:
             draft = draft_from_source(source, title, changes, prober(app), not no_check)
         elif distro:
             draft = draft_from_distro(_distro(app, source), title, changes, None if no_check else asker(app))
         elif image is not None:
-            draft = draft_from_disk(image, title, changes, backing)
+            look = None if no_check else partial(refuse_written, lambda: app.host, note=app.note)
+            draft = draft_from_disk(image, title, changes, backing, look)
         else:
             draft = draft_for_netboot(title, changes)
         draft = edit_draft(draft, app.note) if edit else draft
@@ -122,14 +135,30 @@ def _distro(app: App, name: str) -> Template:
     return distro
 
 
-def _keep(app: App, draft: Draft, if_exists: str | None, dry_run: bool, yes: bool) -> Kept:
-    for note in draft.notes:
-        app.note(note)
+def _create_from_vm(
+    app: App, vm: str, name: str | None, changes: Changes, edit: bool, if_exists: str | None, dry_run: bool, yes: bool
+) -> Kept:
+    from kimchictl.actions.from_vm import draft_from_vm, keep_from_vm
+
+    installed = draft_from_vm(app.host, vm, name, changes)
+    draft = edit_draft(installed.draft, app.note) if edit else installed.draft
+    _prepare(app, draft, if_exists, dry_run, yes)
     if dry_run:
         return preview(app.templates, draft, if_exists)
-    if if_exists == "replace" and draft.template.name in app.templates.read().documents:
+    return keep_from_vm(app.host, app.templates, replace(installed, draft=draft), if_exists, app.progress)
+
+
+def _keep(app: App, draft: Draft, if_exists: str | None, dry_run: bool, yes: bool) -> Kept:
+    _prepare(app, draft, if_exists, dry_run, yes)
+    return preview(app.templates, draft, if_exists) if dry_run else keep(app.templates, draft, if_exists)
+
+
+def _prepare(app: App, draft: Draft, if_exists: str | None, dry_run: bool, yes: bool) -> None:
+    """Say what there is to say of a draft, and ask before it replaces a template."""
+    for note in draft.notes:
+        app.note(note)
+    if if_exists == "replace" and not dry_run and draft.template.name in app.templates.read().documents:
         app.confirm(f"replacing template {draft.template.name!r}", yes)
-    return keep(app.templates, draft, if_exists)
 
 
 def _create_from_scan(

@@ -1,0 +1,75 @@
+"""Templates of installed VMs, and of images that VMs write to."""
+
+import os
+
+import pytest
+
+from lab.images import make_image
+
+
+@pytest.fixture
+def web(active_pool, kimchi, tmp_path):
+    """Makes the VM `web` with these options; returns the directory of its disks."""
+    image = make_image(tmp_path / "deb.iso", "Debian 12.5.0 amd64 n")
+    small = ("--memory", "600M", "--vcpus", "1", "--network", "default", "--virt-type", "qemu")
+    kimchi("template", "create", "deb", "--cdrom", image, "--disk", "size=1G", *small, status=0)
+
+    def make(*options):
+        kimchi("vm", "create", "web", "--template", "deb", *options, status=0)
+        return active_pool
+
+    return make
+
+
+def stored(kimchi, name):
+    return kimchi("template", "show", name, "--stored", status=0).json
+
+
+@pytest.mark.parametrize(("form", "base"), [("qcow2", "golden-base.qcow2"), ("raw", "golden-base.img")])
+def test_a_vm_becomes_a_template_whose_disks_it_backs(web, kimchi, form, base):
+    pool = web("--disk", f"size=1G,format={form}")
+    kimchi("template", "create", "golden", "--from-vm", "web", status=0)
+    template = stored(kimchi, "golden")
+    assert [(disk["base"], disk["size"]) for disk in template["disks"]] == [(f"pool:default/{base}", 1)]
+    assert (template["os_distro"], template["os_version"]) == ("debian", "12.5.0")
+    assert (template["memory"], template["vcpus"], template["virt_type"]) == (600, 1, "qemu")
+    assert template["networks"] == [{"type": "network", "name": "default", "model": "virtio"}]
+    kimchi("vm", "create", "one", "--template", "golden", "--start", status=0)
+    disk = kimchi("vm", "show", "one", "-o", "json").json["disks"][0]
+    assert disk["backing"] == [str(pool / base)] and disk["format"] == "qcow2"
+
+
+def test_a_vm_that_runs_is_refused(web, kimchi):
+    pool = web("--start")
+    run = kimchi("template", "create", "golden", "--from-vm", "web", status=4)
+    assert "'web' is running" in run.err and os.listdir(pool) == ["web.qcow2"]
+
+
+def test_what_was_copied_goes_when_the_template_cannot_be_stored(web, kimchi, monkeypatch):
+    pool = web()
+    from kimchictl.actions import from_vm
+    from kimchictl.errors import Failed
+
+    def full(*_arguments):
+        assert "golden-base.qcow2" in os.listdir(pool)
+        raise Failed("no space")
+
+    monkeypatch.setattr(from_vm, "keep", full)
+    kimchi("template", "create", "golden", "--from-vm", "web", status=1)
+    assert os.listdir(pool) == ["web.qcow2"]
+
+
+def test_nothing_is_copied_for_a_name_that_is_taken_or_a_dry_run(web, kimchi):
+    pool = web()
+    kimchi("template", "create", "deb", "--from-vm", "web", status=4)
+    assert "would be created" in kimchi("template", "create", "golden", "--from-vm", "web", "--dry-run", status=0).err
+    assert os.listdir(pool) == ["web.qcow2"]
+
+
+def test_an_image_that_a_vm_can_write_is_refused(web, kimchi, tmp_path):
+    pool = web()
+    (tmp_path / "link.qcow2").symlink_to(pool / "web.qcow2")
+    run = kimchi("template", "create", "x", "--image", tmp_path / "link.qcow2", status=4)
+    assert "'web'" in run.err and "--from-vm" in run.err
+    kimchi("vm", "delete", "web", "--keep-disks", "--yes", status=0)
+    kimchi("template", "create", "x", "--image", tmp_path / "link.qcow2", status=0)
