@@ -101,7 +101,8 @@ def natural(value: Any) -> tuple[Any, ...]:
         return (0, value)
     text = value if isinstance(value, str) else repr(value)
     pieces = re.split(_DIGITS, text.casefold())
-    return (1, *((0, int(piece), "") if piece.isdecimal() else (1, 0, piece) for piece in pieces), text)
+    # The pieces are a tuple of their own: those of "web" are the first of those of "web2".
+    return (1, tuple((0, int(piece), "") if piece.isdecimal() else (1, 0, piece) for piece in pieces), text)
 
 
 def _parse_filter(text: str, known: Sequence[str], units: Mapping[str, int]) -> Callable[[Row], bool]:

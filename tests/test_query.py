@@ -64,3 +64,9 @@ def test_a_record_becomes_plain_data_all_the_way_down():
         inner: tuple[Inner, ...]
 
     assert plain(Outer((Inner(1),))) == {"inner": [{"n": 1}]}
+
+
+def test_a_name_that_begins_another_comes_before_it():
+    rows = [{"name": name} for name in ("web2", "p2", "web", "web10", "Web", "p", "", "2")]
+    assert [row["name"] for row in sort_rows(rows, "name")] == ["", "2", "p", "p2", "Web", "web", "web2", "web10"]
+    assert [row["name"] for row in select(rows, ["name>=web2"])] == ["web2", "web10"]
