@@ -26,6 +26,7 @@ _HERE = "kimchictl.commands.vm"
         "nic": (f"{_HERE}.nic:nic", "The network interfaces of a VM: list, attach, detach, set."),
         "snapshot": (f"{_HERE}.snapshot:snapshot", "Snapshots of a VM: create, list, show, current, revert, delete."),
         "clone": (f"{_HERE}.clone:clone", "Copy a VM that is off, in full or linked."),
+        "diff": (f"{_HERE}.diff:diff", "Show what a VM differs in from its template."),
         "delete": (f"{_HERE}.delete:delete", "Delete VMs with the disks that are theirs alone."),
         "wait": (f"{_HERE}.wait:wait", "Wait until a VM runs, is off, has an address, or its agent or ssh answers."),
         "console": (f"{_HERE}.console:console", "Attach to a VM's serial console; Ctrl-] ends it."),
