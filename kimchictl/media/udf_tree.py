@@ -59,9 +59,9 @@ class UdfTree:
     def _file_set(self) -> bytes:
         """The file set descriptor, with the partition's start and the block size noted; b"" where there is none."""
         anchor = self._source.read(_ANCHOR_SECTOR * SECTOR, SECTOR)
-        if _tag(anchor) != 2:
+        length, start = _SHORT.unpack_from(anchor, 16) if _tag(anchor) == 2 else (0, 0)
+        if not length:
             return b""
-        length, start = _SHORT.unpack_from(anchor, 16)
         sequence = self._source.read(start * SECTOR, min(length, _SEQUENCE * SECTOR))
         parts = {_tag(sequence, at): sequence[at : at + SECTOR] for at in range(0, len(sequence) - 511, SECTOR)}
         partition, logical = parts.get(5, b""), parts.get(6, b"")

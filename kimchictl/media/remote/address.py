@@ -8,6 +8,8 @@ from kimchictl.errors import Invalid, without_password
 
 PORTS = {"http": 80, "https": 443, "ftp": 21, "ftps": 990}
 MAX_URL = 4096
+MAX_SHOWN = 300  # characters of a URL that is refused
+MAX_HOST = 253  # RFC 1035 2.3.4: 255 octets, of which two are not text
 
 _SAFE = "/%:@!$&'()*+,;=~-._"  # RFC 3986 3.3: what a path may hold as it is
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -63,14 +65,14 @@ def parse_address(url: str) -> Address:
         host, port = parts.hostname, parts.port
         ascii_host = (host or "").encode("ascii" if (host or "").isascii() else "idna").decode()
     except ValueError:
-        raise Invalid(f"{shown!r} is no URL: host or port are not valid") from None
+        raise Invalid(f"{shown[:MAX_SHOWN]!r} is no URL: host or port are not valid") from None
     scheme = parts.scheme.lower()
     if scheme not in PORTS:
-        raise Invalid(f"{shown!r}: the scheme {scheme!r} is not one of {', '.join(PORTS)}")
+        raise Invalid(f"{shown[:MAX_SHOWN]!r}: the scheme {scheme[:20]!r} is not one of {', '.join(PORTS)}")
     if "@" in parts.netloc:
-        raise Invalid(f"the URL {shown!r} has a user name in it", credentials_hint(ascii_host or "HOST"))
-    if not ascii_host or re.search(r"[\s\\\"<>^`{|}%]", ascii_host) or port == 0:
-        raise Invalid(f"{shown!r} is no URL: host or port are not valid")
+        raise Invalid(f"the URL {shown[:MAX_SHOWN]!r} has a user name in it", credentials_hint(ascii_host or "HOST"))
+    if not 0 < len(ascii_host) <= MAX_HOST or re.search(r"[\s\\\"<>^`{|}%]", ascii_host) or port == 0:
+        raise Invalid(f"{shown[:MAX_SHOWN]!r} is no URL: host or port are not valid")
     path = quote(parts.path or "/", safe=_SAFE)
     target = path + ("?" + quote(parts.query, safe=_SAFE + "?") if parts.query else "")
     return Address(scheme, ascii_host, port or PORTS[scheme], target)
@@ -86,5 +88,5 @@ def resolve_location(base: Address, location: str) -> Address:
     try:
         joined = urljoin(base.url, location)
     except ValueError:
-        raise Invalid(f"{without_password(location)!r} is no URL") from None
+        raise Invalid(f"{without_password(location)[:MAX_SHOWN]!r} is no URL") from None
     return parse_address(joined)
