@@ -85,8 +85,16 @@ def draft_from_image(image: Image, name: str | None, changes: Changes, by: str, 
     settings = settings_for(_said(identity_of(image), changes), image.boot)
     title = name if name is not None else _suggested(image, changes)
     template = from_image(image, settings, title, cdrom or cdrom_of(image), changes, made(by, image))
-    notes = (memory_note(template, settings), _firmware_note(template, image))
+    notes = (_unknown_note(template), memory_note(template, settings), _firmware_note(template, image))
     return Draft(template, name is not None, tuple(note for note in notes if note))
+
+
+def _unknown_note(template: Template) -> str | None:
+    """That nobody knows which system it is, and so what it needs."""
+    if "unknown" not in (template.os_distro, template.os_version):
+        return None
+    what = "system" if template.os_distro == "unknown" else "version"
+    return f"the {what} on {template.cdrom} is not known: say it with --os-distro and --os-version"
 
 
 def memory_note(template: Template, settings: Settings) -> str | None:
@@ -135,7 +143,9 @@ def _draft_unseen(source: str, name: str | None, changes: Changes) -> Draft:
     identity = _said(Identity(), changes)
     title = name if name is not None else system_name(identity, "", cdrom)
     bare = merge(Template(title, cdrom=cdrom), changes, f"template {title!r}")
-    return Draft(recommend(bare, settings_for(identity), made("create")), name is not None)
+    note = _unknown_note(bare)
+    draft = recommend(bare, settings_for(identity), made("create"))
+    return Draft(draft, name is not None, (note,) if note else ())
 
 
 def draft_from_distro(

@@ -90,8 +90,8 @@ def summarise(host: "Host") -> HostSummary:
 def find_capabilities(host: "Host", cache_dir: str, probe: bool = False) -> HostCapabilities:
     """Ask `host` what it can do; what it does not tell is None. `probe`: guests may be started, paused, for it."""
     offered, machine = read_capabilities(host), _machine(host)
-    accepted, opened = _accepted(host), openable(host, cache_dir, probe)
-    lacking = opened is not None and bool(set(accepted) - set(opened))
+    accepted, answers = _accepted(host), openable(host, cache_dir, probe)
+    opened = None if None in answers.values() else tuple(name for name, answer in answers.items() if answer)
     features, kvm = machine.features, any("kvm" in guest.virt_types for guest in offered.guests)
     answer = kvm_answer(host, machine, cache_dir, may_try=probe) if machine.virt_type == "kvm" else None
     return HostCapabilities(
@@ -99,8 +99,8 @@ def find_capabilities(host: "Host", cache_dir: str, probe: bool = False) -> Host
         libvirt_protocols=accepted,
         qemu_streaming=None if opened is None else bool(opened),
         qemu_protocols=opened,
-        protocols=tuple(_support(name, accepted, opened) for name in LIBVIRT_PROTOCOLS),
-        missing_package=missing_package(host) if lacking else None,
+        protocols=tuple(ProtocolSupport(name, name in accepted, answer) for name, answer in answers.items()),
+        missing_package=missing_package(host) if False in answers.values() else None,
         screenshot=host.driver in ("qemu", "test", "vbox", "esx"),
         snapshots=host.driver in ("qemu", "test", "vbox", "esx", "vz"),
         kvm=kvm,
@@ -121,10 +121,6 @@ def _accepted(host: "Host") -> tuple[str, ...]:
         return libvirt_protocols(host, probe_machine(host))
     except Invalid:
         return ()  # it runs no guests at all
-
-
-def _support(protocol: str, accepted: tuple[str, ...], opened: tuple[str, ...] | None) -> ProtocolSupport:
-    return ProtocolSupport(protocol, protocol in accepted, None if opened is None else protocol in opened)
 
 
 def _works(offered: bool, answer: KvmAnswer | None) -> bool | None:

@@ -53,8 +53,17 @@ class MediaPlan:
     @property
     def sentence(self) -> str:
         """For a note: "the image is fetched into pool 'default': the server does not give parts of a file"."""
+        return f"the image is {self._done}"
+
+    @property
+    def foreseen(self) -> str:
+        """The same where nothing is done yet."""
+        return f"the image would be {self._done}"
+
+    @property
+    def _done(self) -> str:
         done = f"fetched into pool {self.pool!r}" if self.media == "fetch" else f"streamed from {self.addresses[0]}"
-        return f"the image is {done}: {'; '.join(self.reasons)}"
+        return f"{done}: {'; '.join(self.reasons)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,5 +261,5 @@ def outlook(host: "Host", request: Request, plans: Sequence[VmPlan], wish: Media
     except NotFound as error:
         return list(plans), str(error)
     if media.media == "fetch" and wish.wanted == "auto" and not media.asked:
-        return list(plans), f"as streamed, though {media.sentence}"
-    return [with_medium(plan, media) for plan in plans], media.sentence
+        return list(plans), f"shown as streamed, but {media.foreseen}"
+    return [with_medium(plan, media) for plan in plans], media.foreseen

@@ -25,12 +25,9 @@ _KEPT = 86400.0  # seconds; what is installed on another host cannot be seen
 DEBIAN_PACKAGE, OTHER_PACKAGE = "qemu-block-extra", "qemu-block-curl"
 
 
-def openable(host: "Host", cache_dir: str, probe: bool = False) -> tuple[str, ...] | None:
-    """All protocols that the host's qemu can open, None where that is not known. `probe`: guests may be started."""
-    answers = {protocol: can_open(host, protocol, cache_dir, probe) for protocol in LIBVIRT_PROTOCOLS}
-    if None in answers.values():
-        return None
-    return tuple(protocol for protocol, answer in answers.items() if answer)
+def openable(host: "Host", cache_dir: str, probe: bool = False) -> dict[str, bool | None]:
+    """Of each protocol whether the host's qemu can open it, None: not known. `probe`: guests may be started for it."""
+    return {protocol: can_open(host, protocol, cache_dir, probe) for protocol in LIBVIRT_PROTOCOLS}
 
 
 def can_open(host: "Host", protocol: str, cache_dir: str, may_start: bool = False) -> bool | None:
