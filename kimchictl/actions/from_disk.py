@@ -27,9 +27,8 @@ def draft_from_disk(
 ) -> Draft:
     """The template for disks backed by the qcow2 or raw image at `path`; its system is what options say.
 
-    `backing` are files that the image's header may name; `look` may refuse the image, its links resolved. The first disk
-    is never smaller than the image. Raises
-    NotFound, Invalid, Failed, Damaged.
+    `backing` are files that the image's header may name; `look` may refuse the image's path, its links resolved. The
+    first disk is never smaller than the image. Raises NotFound, Invalid, Failed, Damaged.
     """
     image = read_disk_image(path)
     refuse_strangers(image, tuple(os.path.realpath(file) for file in backing))
