@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 import click
 
 from kimchictl.app import App
-from kimchictl.commands.base import Command, missing_ok_option, names_argument, pass_app, yes_option
+from kimchictl.commands.base import Command, missing_ok_option, pass_app, yes_option
+from kimchictl.commands.vm.chosen import vms_argument
 from kimchictl.units import format_size
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=Command)
-@names_argument("vm")
+@vms_argument
 @click.option("--keep-disks", is_flag=True, help="Leave its disks in their pools.")
 @missing_ok_option
 @yes_option

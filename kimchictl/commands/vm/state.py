@@ -5,7 +5,8 @@ from collections.abc import Callable
 import click
 
 from kimchictl.app import App
-from kimchictl.commands.base import DURATION, Command, names_argument, pass_app
+from kimchictl.commands.base import DURATION, Command, pass_app
+from kimchictl.commands.vm.chosen import vms_argument
 from kimchictl.errors import UsageError
 from kimchictl.virt import power
 from kimchictl.virt.connection import Host
@@ -22,7 +23,7 @@ def _each(app: App, names: tuple[str, ...], act: Callable[[Host, str], bool | No
 
 
 @click.command(cls=Command)
-@names_argument("vm")
+@vms_argument
 @click.option("--console", is_flag=True, help="Attach to its console before it boots.")
 @pass_app
 def start(app: App, names: tuple[str, ...], console: bool) -> int:
@@ -45,7 +46,7 @@ def start(app: App, names: tuple[str, ...], console: bool) -> int:
 
 
 @click.command(cls=Command)
-@names_argument("vm")
+@vms_argument
 @click.option("--force", is_flag=True, help="Cut the power.")
 @click.option("--timeout", type=DURATION, default="60s", show_default=True, help="How long to wait for the guest.")
 @pass_app
@@ -64,7 +65,7 @@ def stop(app: App, names: tuple[str, ...], force: bool, timeout: float) -> int:
 
 
 @click.command(cls=Command)
-@names_argument("vm")
+@vms_argument
 @pass_app
 def reboot(app: App, names: tuple[str, ...]) -> int:
     """Ask VMs to reboot."""
@@ -72,7 +73,7 @@ def reboot(app: App, names: tuple[str, ...]) -> int:
 
 
 @click.command(cls=Command)
-@names_argument("vm")
+@vms_argument
 @pass_app
 def reset(app: App, names: tuple[str, ...]) -> int:
     """Press the reset button of VMs: they start anew without shutting down."""
@@ -80,7 +81,7 @@ def reset(app: App, names: tuple[str, ...]) -> int:
 
 
 @click.command(cls=Command)
-@names_argument("vm")
+@vms_argument
 @pass_app
 def suspend(app: App, names: tuple[str, ...]) -> int:
     """Pause VMs; they keep their memory."""
@@ -88,7 +89,7 @@ def suspend(app: App, names: tuple[str, ...]) -> int:
 
 
 @click.command(cls=Command)
-@names_argument("vm")
+@vms_argument
 @pass_app
 def resume(app: App, names: tuple[str, ...]) -> int:
     """Let paused VMs run on."""
@@ -96,7 +97,7 @@ def resume(app: App, names: tuple[str, ...]) -> int:
 
 
 @click.command(cls=Command)
-@names_argument("vm")
+@vms_argument
 @click.option("--off", is_flag=True, help="Do not start them with the host.")
 @pass_app
 def autostart(app: App, names: tuple[str, ...], off: bool) -> int:
