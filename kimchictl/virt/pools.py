@@ -9,6 +9,7 @@ import os
 import stat
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from shlex import quote
 from typing import Any
 
 from kimchictl.errors import TimedOut, WrongState
@@ -80,7 +81,7 @@ def find_active_pool(host: Host, name: str) -> Any:
     pool = find_pool(host, name)
     with asking(f"pool {name!r}"):
         if not pool.isActive():
-            raise WrongState(f"pool {name!r} is inactive", f"kimchictl pool start {name}")
+            raise WrongState(f"pool {name!r} is inactive", f"kimchictl pool start {quote(name)}")
     return pool
 
 
@@ -211,15 +212,21 @@ def _reading(host: Host, handle: Any, seconds: float) -> Any:
     def work() -> PoolContents:
         name = handle.name()
         if not handle.isActive():
-            raise WrongState(f"it is inactive: kimchictl pool start {name}")
+            raise WrongState(f"it is inactive: kimchictl pool start {quote(name)}")
         root = xml.parse(handle.XMLDesc(0), f"pool {name!r}")
         kind, path = root.get("type") or "", xml.text(root, "target/path")
         fresh = refresh(host, handle, name, kind, path, seconds)
-        streamed = not host.is_test and not (host.is_local and kind in FILE_POOLS)
+        here = host.is_local and kind in FILE_POOLS and path and (not fresh.reachable or _readable(path))
+        streamed = not host.is_test and not here
         volumes = () if streamed else _volumes(host, handle, path, fresh)
         return PoolContents(name, kind, path, volumes, fresh.stale, fresh.error, streamed)
 
     return work
+
+
+def _readable(path: str) -> bool:
+    """Whether we may list it ourselves, as an ordinary user may not list what root's libvirtd keeps."""
+    return os.access(path, os.R_OK | os.X_OK)
 
 
 def _volumes(host: Host, handle: Any, path: str | None, fresh: Freshness) -> tuple[tuple[str, str], ...]:
