@@ -5,11 +5,14 @@ import sys
 
 def main() -> int:
     """Run kimchictl with the process's own arguments; the exit status."""
-    if sys.argv[1:] == ["--version"]:
+    if sys.argv[1:] == ["--version"] and sys.stdout is not None:
         from kimchictl import __version__
 
-        print(f"kimchictl {__version__}")
-        return 0
+        try:
+            print(f"kimchictl {__version__}", flush=True)
+            return 0
+        except OSError:
+            pass  # cli meets the same error, and says it as it says all others
     import gc
 
     # A listing of thousands makes hundreds of thousands of objects and no cycles: looking for some costs half its time.

@@ -56,11 +56,12 @@ def kimchictl() -> None:
 def main(argv: list[str] | None = None) -> int:
     """Run one command line (`argv` without the program's name; default sys.argv) and return its exit status."""
     app = App()
+    words = sys.argv[1:] if argv is None else list(argv)
     try:
         with _sigterm(), app:
             if argv is None and COMPLETE in os.environ:
                 return _complete(app)
-            status = _run(app, sys.argv[1:] if argv is None else list(argv))
+            status = _run(app, words)
             _flush()
             return status
     except KimchiError as error:
@@ -68,9 +69,8 @@ def main(argv: list[str] | None = None) -> int:
     except click.exceptions.Abort:
         return _interrupted(130)
     except click.ClickException as error:
+        app.options.output = app.options.output or _output_of(words)
         return _fail(app, _usage_error(error))
-    except click.exceptions.Exit as error:
-        return error.exit_code
     except KeyboardInterrupt:
         return _interrupted(130)
     except Terminated:
@@ -91,8 +91,11 @@ def _complete(app: App) -> int:
 
 def _run(app: App, argv: list[str]) -> int:
     """Parse and run; click's own exceptions come through. The exit status is what the callback returned."""
-    with kimchictl.make_context("kimchictl", argv, obj=app) as context:
-        result = kimchictl.invoke(context)
+    try:
+        with kimchictl.make_context("kimchictl", argv, obj=app) as context:
+            result = kimchictl.invoke(context)
+    except click.exceptions.Exit as ended:  # --help, --version
+        return ended.exit_code
     return result if isinstance(result, int) else 0
 
 
@@ -115,6 +118,13 @@ def _usage_error(error: click.ClickException) -> KimchiError:
     context = getattr(error, "ctx", None)
     hint = f"see {context.command_path} --help" if context is not None else None
     return UsageError(message[:1].lower() + message[1:], hint)
+
+
+def _output_of(words: list[str]) -> str | None:
+    """"json" where `words` ask for it. click reads no option of a command line in which it knows one not."""
+    pairs = zip(words, words[1:], strict=False)
+    apart = any(option in ("-o", "--output") and value == "json" for option, value in pairs)
+    return "json" if apart or {"-ojson", "--output=json"}.intersection(words) else None
 
 
 def _interrupted(status: int) -> int:

@@ -32,10 +32,9 @@ def test_wrong_usage_is_one_line_and_a_hint(kimchi):
 
 
 def test_an_error_is_an_object_where_json_is_wanted(kimchi):
-    done = kimchi("config", "show", "--nonsense", "-o", "json", status=2)
-    assert done.out == ""
-    if done.err.startswith("{"):  # an option that was read before the wrong one
-        assert done.error["code"] == "usage"
+    for form in (["-o", "json"], ["-ojson"], ["--output=json"], ["--output", "json"]):
+        done = kimchi("config", "show", "--nonsense", *form, status=2)
+        assert (done.out, done.error["code"]) == ("", "usage")
     assert kimchi("-o", "json", "confg", status=2).error["hint"] == "did you mean 'config'?"
 
 
@@ -94,17 +93,19 @@ def test_a_reader_that_went_away_ends_it_quietly_with_141():
     assert ended.returncode in (1, 141)
     reader, writer = os.pipe()
     os.close(reader)
-    ended = subprocess.run([*MAIN, "config", "show"], stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    for words in (["config", "show"], ["--version"], ["--help"]):
+        ended = subprocess.run([*MAIN, *words], stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+        assert (ended.returncode, ended.stderr) == (141, ""), words
     os.close(writer)
-    assert (ended.returncode, ended.stderr) == (141, "")
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
 def test_a_full_standard_output_is_an_error():
-    with open("/dev/full", "w") as full:
-        ended = subprocess.run([*MAIN, "config", "show"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
-    assert ended.returncode == 1
-    assert "No space left" in ended.stderr
+    for words in (["config", "show"], ["--version"], ["-q", "--version"], ["iso", "--help"]):
+        with open("/dev/full", "w") as full:
+            ended = subprocess.run([*MAIN, *words], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        error = "kimchictl: error: standard output cannot be written: No space left on device\n"
+        assert (ended.returncode, ended.stderr) == (1, error), words
 
 
 def test_it_runs_with_nothing_but_a_path():

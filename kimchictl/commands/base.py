@@ -17,6 +17,7 @@ from typing import Any
 import click
 
 from kimchictl.errors import Invalid, KimchiError, UsageError
+from kimchictl.render.terminal import write_err, write_out
 from kimchictl.units import parse_duration, parse_size
 
 ALIASES = {"ls": ("list",), "rm": ("delete", "remove")}
@@ -77,7 +78,7 @@ def ending(says: Callable[[click.Context], str]) -> dict[str, Any]:
 
     def show(ctx: click.Context, param: click.Parameter, value: bool) -> None:
         if value and not ctx.resilient_parsing:
-            click.echo(says(ctx))
+            write_out(says(ctx) + "\n")
             ctx.exit()
 
     return {"is_flag": True, "is_eager": True, "expose_value": False, "callback": show}
@@ -147,7 +148,7 @@ class Group(Accepting, click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Without anything: the help, on stderr, and wrong usage."""
         if not args and not ctx.resilient_parsing:
-            click.echo(ctx.get_help(), err=True)
+            write_err(ctx.get_help() + "\n")
             ctx.exit(UsageError.exit_status)
         return super().parse_args(ctx, args)
 

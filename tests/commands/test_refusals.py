@@ -67,4 +67,5 @@ def test_a_mistyped_volume_gets_a_suggestion(kimchi, tmp_path):
 
     with open_host("test:///default"):  # its state lives as long as a connection
         kimchi(*TEST_HOST, "volume", "create", "default-pool", "data.img", "--size", "1", "--format", "raw", status=0)
-        assert "did you mean 'data.img'?" in kimchi(*TEST_HOST, "volume", "show", "default-pool", "dta.img", status=3).err
+        run = kimchi(*TEST_HOST, "volume", "show", "default-pool", "dta.img", status=3)
+        assert "did you mean 'data.img'?" in run.err
