@@ -120,12 +120,13 @@ def delete_document(
 ) -> Document | None:
     """Remove the document from one's own layer; returns the one of a lower layer that counts from now on.
 
-    `on_delete` gets what it held. Raises NotFound, Invalid for a lower layer's, Locked.
+    `on_delete` gets what it held, unless its file was damaged. Raises NotFound, Invalid for a lower layer's, Locked.
     """
     with store.session() as session:
-        data = session.get(name).data
-        uncovered = session.delete(name)
-    on_delete(data)
+        there = session.find(name)
+        uncovered = session.delete(name, damaged=True)
+    if there is not None and there.layer == store.own:  # else the file of one's own was damaged
+        on_delete(there.data)
     return uncovered
 
 

@@ -71,11 +71,16 @@ class Session:
             document = self._note(document._replace(file=file))
         return document
 
-    def delete(self, name: str, expect: Expected = ...) -> Document | None:
+    def delete(self, name: str, expect: Expected = ..., damaged: bool = False) -> Document | None:
         """Removes the document `name` from one's own layer; returns the one that it hid, which counts from now on.
 
-        Raises NotFound, Damaged, InUse (see `put`), and Invalid when it belongs to a lower layer.
+        With `damaged` a file of one's own that is called so and cannot be read is removed, too. Raises NotFound,
+        Damaged, InUse (see `put`), and Invalid when it belongs to a lower layer.
         """
+        if damaged and (path := self._own_damaged(name)):
+            files.remove_file(path)
+            self._listing = self._read()
+            return self.find(name)
         current = self._own_document(name, expect, "deleted")
         entries = self._entries(current) if current.listed else []
         if current.listed:
@@ -117,6 +122,14 @@ class Session:
                 "clone it, or edit it: then a copy of your own counts",
             )
         return current
+
+    def _own_damaged(self, name: str) -> str | None:
+        """The damaged file in one's own layer that would hold `name`, where no file there does."""
+        there = self.find(name)
+        if there is not None and there.layer == self._own:
+            return None
+        called_so = [file.path for file in self._listing.damaged if file.name == name]
+        return next((path for path in called_so if path == self._path(os.fsencode(os.path.basename(path)))), None)
 
     def _path(self, file: bytes) -> str:
         return os.path.join(self._own.path, os.fsdecode(file))

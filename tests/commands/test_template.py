@@ -282,6 +282,8 @@ def test_a_damaged_file_is_named_and_hides_no_other(kimchi, write, directory):
     assert [row["name"] for row in done.json] == ["a", "b", "c"]
     assert "bad.json" in done.err
     assert "bad" in kimchi("template", "show", "bad", status=4).err
+    kimchi("template", "delete", "bad", status=0)
+    assert kimchi("template", "list", status=0).err == ""
 
 
 def test_a_file_that_breaks_a_rule_is_named_and_hides_no_other(kimchi, write):

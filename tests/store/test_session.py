@@ -74,11 +74,30 @@ def test_a_damaged_file_is_not_written_over(put, own):
     assert os.path.getsize(own.file("a.json")) == 13
 
 
-def test_a_damaged_file_is_not_deleted(store, own):
+def test_a_damaged_file_is_not_deleted_unless_that_is_meant(store, own):
     own.write("a.json", b"{")
     with pytest.raises(Damaged), store.session() as session:
         session.delete("a")
     assert own.files() == ["a.json"]
+    with store.session() as session:
+        assert session.delete("a", damaged=True) is None
+    assert own.files() == []
+
+
+def test_a_damaged_file_over_a_lower_document_is_deleted_and_uncovers_it(store, own, site):
+    site.write("a.json", {"name": "a", "memory": 1})
+    own.write("a.json", b"{")
+    with store.session() as session:
+        assert session.delete("a", damaged=True).data["memory"] == 1
+    assert own.files() == [] and site.files() == ["a.json"]
+
+
+def test_of_a_damaged_entry_in_a_list_the_whole_list_is_not_deleted(store, own):
+    own.write("many.json", [{"name": "a"}, {"name": ""}])
+    own.write("b.json", [{"name": "a"}])
+    with pytest.raises(NotFound), store.session() as session:
+        session.delete("many", damaged=True)
+    assert own.files() == ["b.json", "many.json"]
 
 
 def test_a_file_that_appears_during_the_session_is_not_written_over(store, put, own):
