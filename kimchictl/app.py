@@ -34,6 +34,7 @@ class App:
         self.options = options or Options()
         self.closing = ExitStack()
         self._host: Host | None = None
+        self.only_reads = False  # what the command does needs no right to change anything
         self.host_name: str | None = None  # where this is one of several hosts: what it is called
         self.emitted: list[tuple[list[Any], View]] | None = None  # ... and what it would print
 
@@ -113,8 +114,24 @@ class App:
         from kimchictl.virt.connection import open_host
 
         alone = self.host_name is None
-        timeout = None if alone else float(self.config["host.timeout"])
-        return open_host(self.host_uri, readonly=readonly, timeout=timeout, note=self.note, prompt=alone)
+        return open_host(
+            self.host_uri,
+            readonly=readonly,
+            reading=self.only_reads,
+            timeout=None if alone else float(self.config["host.timeout"]),
+            note=self.note,
+            prompt=alone,
+            password=self.password,
+        )
+
+    @cached_property
+    def password(self) -> tuple[str, ...]:
+        """What --password-fd holds: a password, or a user name and one; () without it. Raises UsageError."""
+        if self.options.password_fd is None:
+            return ()
+        from kimchictl.virt.credentials import read_password
+
+        return read_password(self.options.password_fd)
 
     @property
     def several_hosts(self) -> bool:
@@ -132,7 +149,8 @@ class App:
         options = Options(**vars(self.options))
         options.connect, options.all_hosts, options.progress = name, False, "none"
         part = App(options)
-        part.host_name, part.emitted = name, []
+        part.host_name, part.emitted, part.only_reads = name, [], self.only_reads
+        part.password = self.password  # a descriptor can be read once
         part.config = configuration.load(os.environ, options.for_config())  # what is wrong with it was said already
         _ = part.host_uri  # a name that nobody knows is wrong usage, before anything is done
         return part

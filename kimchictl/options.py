@@ -8,6 +8,7 @@ class Options:
 
     connect: str | None = None
     all_hosts: bool = False
+    password_fd: int | None = None
     output: str | None = None
     quiet: bool = False
     verbose: bool = False

@@ -50,7 +50,7 @@ BYTES = Parsed("size", parse_size)
 
 def _set(ctx: click.Context, param: click.Parameter, value: Any) -> None:
     """Remember a global option; the one nearest to the end of the line wins."""
-    if value not in (None, False):
+    if value is not None and value is not False:  # 0 is a descriptor
         setattr(ctx.find_root().obj.options, param.name or "", value)
 
 
@@ -63,6 +63,7 @@ def global_params(hidden: bool) -> list[click.Parameter]:
 
     return [
         option("-c", "--connect", metavar="URI|HOST", help="The libvirt host, as a URI or a configured name."),
+        option("--password-fd", type=int, metavar="N", help="Read the host's password from this open descriptor."),
         option("-o", "--output", type=click.Choice(OUTPUTS), help="How data is printed."),
         option("-q", "--quiet", is_flag=True, help="No notes and no progress."),
         option("-v", "--verbose", is_flag=True, help="Say more."),
@@ -108,8 +109,16 @@ class Accepting(click.Command):
         return parser
 
 
+# What these do needs no right to change anything on a host.
+READING = frozenset({"list", "show", "check", "scan", "orphans", "capabilities", "watch", "diff"})
+
+
 class Command(Accepting):
     """A command of ours."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        ctx.find_root().obj.only_reads = self.name in READING
+        return super().invoke(ctx)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         super().format_epilog(ctx, formatter)

@@ -7,15 +7,27 @@
 libvirt's Python library is imported here, on first use. It may be missing: all that needs no host works without.
 """
 
-import getpass
-import sys
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from kimchictl.errors import Exists, Failed, HostError, InUse, Invalid, KimchiError, NotFound, TimedOut, WrongState
+from kimchictl.errors import (
+    Exists,
+    Failed,
+    HostError,
+    InUse,
+    Invalid,
+    KimchiError,
+    NotFound,
+    TimedOut,
+    UsageError,
+    WrongState,
+)
+from kimchictl.virt.credentials import answer_with, ask_person, credential_types, interactive, refuse
 from kimchictl.virt.deadlines import within
+from kimchictl.virt.diagnosis import explain, is_refused
 
 Note = Callable[[str], None]
 
@@ -29,6 +41,8 @@ def library() -> Any:
     """The libvirt module. Raises HostError where it is not installed."""
     global _lib
     if _lib is None:
+        # It warns on stderr of certificates, ahead of the error itself: level 4 is errors, which we print.
+        os.environ.setdefault("LIBVIRT_DEBUG", "4")
         try:
             import libvirt  # type: ignore[import-untyped]
         except ImportError as error:
@@ -102,30 +116,51 @@ def open_host(
     uri: str | None = None,
     *,
     readonly: bool = False,
+    reading: bool = False,
     timeout: float | None = None,
     note: Note = silent,
     prompt: bool = True,
+    password: Sequence[str] = (),
 ) -> Host:
     """Open `uri` (None: libvirt's own default). Raises HostError, also when it takes more than `timeout` seconds.
 
     Somebody at a terminal may be typing a password for a remote host: then there is no deadline. Without `prompt`
-    nothing is ever asked.
+    nothing is ever asked. `password`: (password) or (user, password), which goes before asking. `reading`: where one
+    may not write, a connection that only reads will do.
     """
     lib = library()
-    interactive = prompt and _interactive()
+    if uri and urlsplit(uri).password:
+        raise UsageError("a password does not belong in a URI, which others can read", "see --password-fd")
+    asks = prompt and not password and interactive()
     if timeout is None:
-        timeout = LOCAL_TIMEOUT if is_local(uri) else None if interactive else REMOTE_TIMEOUT
-    flags = lib.VIR_CONNECT_RO if readonly else 0
-    credentials = [_credential_types(lib), _ask if interactive else _refuse, None]
-    target = uri if uri is None or interactive else without_prompts(uri)
-    shown = uri or "libvirt"
+        timeout = LOCAL_TIMEOUT if is_local(uri) else None if asks else REMOTE_TIMEOUT
+    answers = answer_with(lib, password, uri) if password else ask_person(lib) if asks else refuse
+    target = uri if uri is None or asks else without_prompts(uri)
+    if readonly:
+        target = with_reading_socket(target)
+    credentials = [credential_types(lib), answers, None]
     try:
-        conn = within(timeout, shown, lambda: lib.openAuth(target, credentials, flags))
+        flags = lib.VIR_CONNECT_RO if readonly else 0
+        conn = within(timeout, uri or "libvirt", lambda: lib.openAuth(target, credentials, flags))
         return Host(lib, conn, uri or conn.getURI(), readonly, note)
     except lib.libvirtError as error:
-        raise _no_host(shown, error) from None
+        if reading and not readonly and is_local(uri) and is_refused(str(error)):
+            host = open_host(uri, readonly=True, timeout=timeout, note=note, prompt=prompt, password=password)
+            note("you may only read on this host: pools are not refreshed, volumes are not read")
+            return host
+        raise no_host(uri, error) from None
     except TimedOut as error:
         raise HostError(str(error), "is the host up? -c names another one") from None
+
+
+def with_reading_socket(uri: str | None) -> str | None:
+    """`uri` with the socket for those who only read, where it names the other one; libvirt chooses its own itself."""
+    parts = urlsplit(uri or "")
+    query = dict(parse_qsl(parts.query, keep_blank_values=True))
+    path = query.get("socket", "")
+    if not path.endswith("-sock") or not os.path.exists(f"{path}-ro"):
+        return uri
+    return urlunsplit(parts._replace(query=urlencode({**query, "socket": f"{path}-ro"}, safe="/")))
 
 
 def without_prompts(uri: str) -> str:
@@ -137,48 +172,11 @@ def without_prompts(uri: str) -> str:
     return urlunsplit(parts._replace(query=urlencode([*query, ("no_tty", "1")])))
 
 
-def _interactive() -> bool:
-    return bool(sys.stdin and sys.stdin.isatty() and sys.stderr and sys.stderr.isatty())
-
-
-def _credential_types(lib: Any) -> list[int]:
-    return [lib.VIR_CRED_AUTHNAME, lib.VIR_CRED_PASSPHRASE, lib.VIR_CRED_ECHOPROMPT, lib.VIR_CRED_NOECHOPROMPT]
-
-
-def _refuse(_credentials: list[Any], _data: object) -> int:
-    return -1
-
-
-def _ask(credentials: list[Any], _data: object) -> int:
-    """libvirt's callback: [type, prompt, challenge, default, result] each; 0 when all are answered, -1 to give up."""
-    lib = library()
-    for credential in credentials:
-        prompt = f"{str(credential[1]).rstrip(': ')}: "
-        try:
-            if credential[0] in (lib.VIR_CRED_PASSPHRASE, lib.VIR_CRED_NOECHOPROMPT):
-                credential[4] = getpass.getpass(prompt)
-            else:
-                print(prompt, end="", file=sys.stderr, flush=True)
-                credential[4] = sys.stdin.readline().rstrip("\n") or credential[3] or ""
-        except (EOFError, OSError):
-            return -1
-    return 0
-
-
-def _no_host(shown: str, error: Any) -> HostError:
+def no_host(uri: str | None, error: Any) -> HostError:
     """Why a connection could not be opened, with what to do about it."""
-    reason = _first_line(error)
-    lowered = reason.lower()
-    hint = "see what libvirtd says, or name another host with -c"
-    if "no such file" in lowered or "connection refused" in lowered:
-        hint = "start libvirtd (systemctl start libvirtd), or try without one: -c test:///default"
-    elif "permission denied" in lowered or "polkit" in lowered or "access denied" in lowered:
-        hint = "become a member of the group libvirt, or use -c qemu:///session"
-    elif is_code(error, "AUTH_FAILED", "AUTH_CANCELLED"):
-        hint = "check the user name and the password"
-    elif "host key" in lowered or "ssh" in lowered:
-        hint = "log in once by hand with ssh, so that the host's key is known"
-    return HostError(f"cannot connect to {shown}: {reason}", hint)
+    message = error.get_error_message() or str(error)
+    reason, hint = explain(uri or "", message, is_code(error, "AUTH_FAILED", "AUTH_CANCELLED"))
+    return HostError(f"cannot connect to {uri or 'libvirt'}: {reason}", hint)
 
 
 def _first_line(error: Any) -> str:

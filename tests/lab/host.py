@@ -215,7 +215,7 @@ def prepare(root: Path, qemu_user: str = "root", settings: str = "") -> None:
     for searched in (root, root / "lib", root / "lib/images"):
         searched.chmod(0o711)
     group = "root" if qemu_user == "root" else "kvm"
-    (root / "etc/libvirtd.conf").write_text(LIBVIRTD_CONF + settings)
+    (root / "etc/libvirtd.conf").write_text(settings + LIBVIRTD_CONF)  # the first of two counts
     (root / "etc/qemu.conf").write_text(QEMU_CONF.format(user=qemu_user, group=group))
     (root / "etc/qemu/networks/default.xml").write_text(DEFAULT_NETWORK)
 
