@@ -248,7 +248,7 @@ def _size(url: str, net: NetSettings) -> int | None:
 
 def with_medium(plan: VmPlan, media: MediaPlan) -> VmPlan:
     """`plan` as it would be, for who only looks: with an image that may not be there yet."""
-    return replace(plan, domain=replace(plan.domain, media=(medium(media.location),)))
+    return replace(plan, domain=replace(plan.domain, media=(medium(media.location), *plan.domain.media[1:])))
 
 
 def outlook(host: "Host", request: Request, plans: Sequence[VmPlan], wish: MediaWish) -> tuple[list[VmPlan], str]:

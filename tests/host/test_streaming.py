@@ -225,10 +225,20 @@ def test_a_guest_boots_from_an_ftp_server(lab):
     assert "a.iso" in (lab.root / "ftp.log").read_text()
 
 
-def test_a_password_is_a_private_secret_that_lives_as_long_as_the_vm(lab, tmp_path, monkeypatch):
-    (tmp_path / "netrc").write_text(f'machine localhost login somebody password "{PASSWORD}"\n')
-    (tmp_path / "netrc").chmod(0o600)
-    monkeypatch.setenv("KIMCHICTL_NET_NETRC", str(tmp_path / "netrc"))
+@pytest.fixture
+def netrc(tmp_path, monkeypatch):
+    """Writes the credentials file."""
+
+    def write(password):
+        (tmp_path / "netrc").write_text(f'machine localhost login somebody password "{password}"\n')
+        (tmp_path / "netrc").chmod(0o600)
+        monkeypatch.setenv("KIMCHICTL_NET_NETRC", str(tmp_path / "netrc"))
+
+    return write
+
+
+def test_a_password_is_a_private_secret_that_lives_as_long_as_the_vm(lab, netrc):
+    netrc(PASSWORD)
     lab.template("http://localhost:8080/private/a.iso")
     said = lab.kimchi("vm", "create", "web", "--template", "deb", "--debug", status=0)
     assert PASSWORD not in said.err + said.out and "streamed" in said.err
@@ -245,10 +255,22 @@ def test_a_password_is_a_private_secret_that_lives_as_long_as_the_vm(lab, tmp_pa
     assert secrets(lab) == []
 
 
-def test_a_start_that_fails_takes_its_secret_back(lab, tmp_path, monkeypatch):
-    (tmp_path / "netrc").write_text("machine localhost login somebody password wrong\n")
-    (tmp_path / "netrc").chmod(0o600)
-    monkeypatch.setenv("KIMCHICTL_NET_NETRC", str(tmp_path / "netrc"))
+def test_a_secret_stays_as_long_as_another_vm_names_it(lab, netrc):
+    netrc(PASSWORD)
+    lab.template("http://localhost:8080/private/a.iso")
+    lab.kimchi("vm", "create", "web", "--template", "deb", status=0)
+    connection = libvirt.open(lab.host.uri)
+    document = connection.lookupByName("web").XMLDesc(0).replace("<name>web<", "<name>twin<")
+    connection.defineXML(re.sub("<uuid>.*?</uuid>|<mac .*?/>", "", document))
+    connection.close()
+    lab.kimchi("vm", "delete", "web", "--yes", status=0)
+    assert len(secrets(lab)) == 1
+    lab.kimchi("vm", "delete", "twin", "--yes", status=0)
+    assert secrets(lab) == []
+
+
+def test_a_start_that_fails_takes_its_secret_back(lab, netrc):
+    netrc("wrong")
     lab.template("http://localhost:8080/private/a.iso", "--no-check", "--os-distro", "debian", "--os-version", "12")
     lab.kimchi("vm", "create", "web", "--template", "deb", "--media", "stream", "--start", status=1)
     assert secrets(lab) == [] and lab.kimchi("vm", "list", "-o", "json").json == []
