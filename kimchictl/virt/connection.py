@@ -33,6 +33,7 @@ Note = Callable[[str], None]
 
 LOCAL_TIMEOUT = 10.0
 REMOTE_TIMEOUT = 30.0
+CLOSE_TIMEOUT = 2.0
 
 _lib: Any = None
 
@@ -73,11 +74,21 @@ class Host:
         self.close()
 
     def close(self) -> None:
-        """Give the connection back; a connection that is already dead is closed, too."""
+        """Give the connection back; one that is already dead is closed, too, and one that hangs is left alone."""
         try:
-            self.conn.close()
+            within(CLOSE_TIMEOUT, self.uri, self.conn.close)
         except self.lib.libvirtError:
             self.note(f"the connection to {self.uri} was already broken")
+        except TimedOut:
+            self.note(f"the connection to {self.uri} could not be closed: it hangs")
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the daemon at its other end is still there, as far as is known without asking it."""
+        try:
+            return bool(self.conn.isAlive())
+        except self.lib.libvirtError:
+            return False
 
     @property
     def is_test(self) -> bool:

@@ -45,7 +45,7 @@ def explain(uri: str, message: str, auth_refused: bool) -> tuple[str, str]:
     if transport == "ssh" and (found := _ssh(message, parts.hostname or "HOST")):
         return found
     if auth_refused and "credentials" in message:
-        return "it asks for a password, and there is no terminal to ask on", (
+        return "it asks for a password, and there is nobody to ask for it", (
             "give it with --password-fd N, or in ~/.config/libvirt/auth.conf"
         )
     if transport == "tls" or (not transport and parts.hostname):
@@ -145,9 +145,14 @@ def _local(path: str | None, lowered: str) -> str:
     if "no such file" in lowered or "connection refused" in lowered:
         return START
     if is_refused(lowered):
-        group = _group_of(path) or "libvirt"
-        return f"become a member of the group {group}: usermod -aG {group} {_user()}; or use -c qemu:///session"
+        return f"{join_group(path)}; or use -c qemu:///session"
     return "see what libvirtd says, or name another host with -c"
+
+
+def join_group(path: str | None = None) -> str:
+    """The command that would let this user in, to libvirt's socket at `path` or where it usually is."""
+    group = _group_of(path) or "libvirt"
+    return f"become a member of the group {group}: usermod -aG {group} {_user()}"
 
 
 def is_refused(message: str) -> bool:

@@ -1,5 +1,6 @@
 """Who one is: passwords, certificates, keys and permissions, each right, wrong, missing and expired."""
 
+import json
 import os
 import pty
 import select
@@ -267,6 +268,12 @@ def as_nobody(private_host, tmp_path):
 def test_who_may_only_read_gets_the_lists_and_is_told(as_nobody):
     run = as_nobody("vm", "list")
     assert run.returncode == 0 and "you may only read" in run.stderr, run.stderr
+
+
+def test_the_doctor_says_that_one_may_only_read_and_what_would_change_it(as_nobody):
+    run = as_nobody("host", "check", "-o", "json")
+    (finding,) = [finding for finding in json.loads(run.stdout) if finding["name"] == "libvirt"]
+    assert finding["status"] == "warn" and "usermod -aG" in finding["fix"]
 
 
 def test_who_may_not_change_is_told_which_group_may(as_nobody, private_host):

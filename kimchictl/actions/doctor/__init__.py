@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from kimchictl.actions.doctor import guests, here, places
-from kimchictl.actions.findings import FAIL, OK, Finding
+from kimchictl.actions.findings import FAIL, Finding
 from kimchictl.config import Config
 from kimchictl.errors import HostError, KimchiError, TimedOut
 from kimchictl.virt.deadlines import all_within
@@ -44,7 +44,7 @@ def check_host(connect: Callable[[], "Host"], uri: str | None, ours: Ours, local
         found = [Finding("libvirt", FAIL, str(error), error.hint)]
     else:
         uri = host.uri
-        found = [Finding("libvirt", OK, guests.versions_of(host))]
+        found = [guests.reachable(host)]
         jobs |= _about_host(host, ours)
     if local:
         jobs |= _about_this_machine(ours, uri)

@@ -13,6 +13,7 @@ from kimchictl.actions.stream_support import missing_package, openable
 from kimchictl.actions.virt_type import kvm_answer
 from kimchictl.errors import KimchiError
 from kimchictl.virt.capabilities import Machine, ask_features, choose_machine, read_capabilities, versions
+from kimchictl.virt.diagnosis import join_group
 
 if TYPE_CHECKING:
     from kimchictl.virt.connection import Host
@@ -23,10 +24,13 @@ _LOG_SOCKETS = ("/run/libvirt/virtlogd-sock", "/var/run/libvirt/virtlogd-sock")
 _CONTROLLERS = ("cpu", "cpuset", "memory")
 
 
-def versions_of(host: "Host") -> str:
-    """ "libvirt 9.0.0 and qemu 7.2.22 at qemu:///system" """
+def reachable(host: "Host") -> Finding:
+    """libvirt answers; may we do more than look?"""
     libvirt, hypervisor = versions(host)
-    return f"libvirt {libvirt} and {host.driver} {hypervisor} at {host.uri}"
+    there = f"libvirt {libvirt} and {host.driver} {hypervisor} at {host.uri}"
+    if host.readonly:
+        return Finding("libvirt", WARN, f"{there}, where you may only read", join_group())
+    return Finding("libvirt", OK, there)
 
 
 def kvm(host: "Host", cache_dir: str) -> list[Finding]:
