@@ -21,7 +21,9 @@ _names_argument = click.argument("names", metavar="NAME...", nargs=-1, required=
 @yes_option
 @pass_app
 def resize(app: App, pool_name: str, name: str, size: str, shrink: bool, yes: bool) -> None:
-    """Change the size of a volume that no running VM uses. SIZE is like 30G, or +10G for so much more.
+    """Change the size of a volume.
+
+    No running VM may use it. SIZE is like 30G, or +10G for so much more.
 
     \b
     Examples:
@@ -47,7 +49,9 @@ def resize(app: App, pool_name: str, name: str, size: str, shrink: bool, yes: bo
 @click.option("--to", "to_pool", metavar="POOL", shell_complete=complete("pool"), help="Into this pool; else the same.")
 @pass_app
 def clone(app: App, pool_name: str, name: str, new: str | None, to_pool: str | None) -> None:
-    """Copy a volume as NEW, by default NAME-clone1. The copy needs nothing of what backs the original.
+    """Copy a volume, into another pool, too.
+
+    As NEW, by default NAME-clone1. The copy needs nothing of what backs the original.
 
     \b
     Examples:
@@ -68,7 +72,9 @@ def clone(app: App, pool_name: str, name: str, new: str | None, to_pool: str | N
 @yes_option
 @pass_app
 def wipe(app: App, pool_name: str, names: tuple[str, ...], algorithm: str, yes: bool) -> int:
-    """Overwrite what is in volumes that nothing uses. The format is overwritten, too: a qcow2 is none afterwards.
+    """Overwrite what is in volumes.
+
+    Nothing may use them. The format is overwritten, too: a qcow2 is none afterwards.
 
     \b
     Examples:
@@ -94,7 +100,9 @@ def wipe(app: App, pool_name: str, names: tuple[str, ...], algorithm: str, yes: 
 @yes_option
 @pass_app
 def delete(app: App, pool_name: str, names: tuple[str, ...], missing_ok: bool, yes: bool) -> int:
-    """Delete volumes with what is in them. One that a VM, a template or another volume needs is refused.
+    """Delete volumes with what is in them.
+
+    One that a VM, a template or another volume needs is refused.
 
     \b
     Examples:

@@ -17,7 +17,9 @@ FORMATS = ("qcow2", "raw", "vmdk", "qcow", "qed", "vpc")
 @click.option("--backing", metavar="VOLUME", help="What lies below it: a volume of POOL, pool:POOL/VOLUME, or a path.")
 @pass_app
 def create(app: App, pool_name: str, name: str, size: int | None, form: str | None, backing: str | None) -> None:
-    """Make an empty volume, or with --backing one that only holds what differs from another.
+    """Make an empty volume, or one upon another.
+
+    With --backing it only holds what differs from another.
 
     It takes no room before something is written to it. What backs it must not change any more.
 

@@ -16,7 +16,9 @@ _pools_argument = click.argument("pool_names", metavar="[POOL]...", nargs=-1, sh
 @pass_app
 @on_hosts()
 def list_(app: App, pool_names: tuple[str, ...]) -> int:
-    """List the volumes of storage pools, by default of all that are active.
+    """List the volumes of storage pools.
+
+    By default of all pools that are active.
 
     The format is what is in a volume, whatever its name; a disk that a VM has as raw is raw. CAPACITY is what a guest
     sees, ALLOCATION what is really taken.
@@ -35,7 +37,9 @@ def list_(app: App, pool_names: tuple[str, ...]) -> int:
 @pass_app
 @on_hosts()
 def orphans(app: App, pool_names: tuple[str, ...]) -> int:
-    """List disks that no VM, no template and no other volume uses. ISO images and directories are none.
+    """List disks that nothing uses.
+
+    That is: no VM, no template and no other volume. ISO images and directories are none.
 
     \b
     Examples:

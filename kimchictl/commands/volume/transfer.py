@@ -26,7 +26,9 @@ _checksum_option = click.option("--checksum", metavar="SUM", help="What it must 
 @yes_option
 @pass_app
 def upload(app: App, pool_name: str, file: str, name: str | None, checksum: str | None, yes: bool) -> None:
-    """Make a volume of a file of this machine, on whatever host the pool is.
+    """Make a volume of a file of this machine.
+
+    The pool may be on another host.
 
     Stretches of zeros are not sent. A failure leaves no volume. A volume of that name is replaced if you agree; one
     that a running VM or another volume needs is not.
@@ -55,7 +57,9 @@ def upload(app: App, pool_name: str, file: str, name: str | None, checksum: str 
 @_checksum_option
 @pass_app
 def download(app: App, pool_name: str, name: str, file: str | None, checksum: str | None) -> None:
-    """Make a file of a volume; by default one of the same name in the current directory; - is standard output.
+    """Make a file of a volume.
+
+    By default one of the same name in the current directory; - is standard output.
 
     Holes stay holes. What came before a broken connection is kept beside it as a .part file, and the next attempt goes
     on from there unless the volume changed.
