@@ -36,9 +36,8 @@ def main() -> int:
             if said:
                 wrong += 1
                 print(f"seed {seed}: {said}", flush=True)
-    print(
-        f"{given.n} answers in {time.perf_counter() - began:.0f} s, {wrong} went wrong; the longest took {longest:.2f} s"
-    )
+    took = time.perf_counter() - began
+    print(f"{given.n} answers in {took:.0f} s, {wrong} went wrong; the longest took {longest:.2f} s")
     return 1 if wrong else 0
 
 

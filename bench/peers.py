@@ -51,7 +51,7 @@ def main(count: int = 20) -> None:
         }
 
         def run(*command: str) -> None:
-            subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=False)  # noqa: S603
+            subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=False)
 
         def kimchictl() -> None:
             run(sys.executable, "-m", "kimchictl", "iso", "probe", "-o", "json", *paths)

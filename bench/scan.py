@@ -30,7 +30,8 @@ from pathlib import Path
 
 SECTOR = 2048
 LABELS = (
-    "Debian 12.5.0 amd64 n", "Ubuntu-Server 22.04.4 LTS amd64", "Fedora-S-dvd-x86_64-39", "openSUSE-Leap-15.5-DVD-x86_64",
+    "Debian 12.5.0 amd64 n", "Ubuntu-Server 22.04.4 LTS amd64", "Fedora-S-dvd-x86_64-39",
+    "openSUSE-Leap-15.5-DVD-x86_64",
     "RHEL-9-3-0-BaseOS-x86_64", "AlmaLinux-9-3-x86_64-dvd", "alpine-std 3.19.1 x86_64", "ARCH_202403", "MY_FILES",
 )  # fmt: skip
 SUFFIXES = (".txt", ".py", ".so.1", ".jpg", ".conf", "", ".tar.gz", ".qcow2", ".xml", ".log")

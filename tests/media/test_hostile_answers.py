@@ -24,4 +24,4 @@ def test_a_redirect_to_a_name_longer_than_any_name_is_refused_in_a_short_line(tm
     with WebServer() as server:
         server.files["/a.iso"] = Served(status=302, location="http://" + "a" * 4000)
         result = kimchi("iso", "probe", server.url("/a.iso"))
-    assert result.status == 1 and len(result.stderr) < 600
+    assert result.status == 1 and len(result.err) < 600
