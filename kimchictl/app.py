@@ -109,6 +109,15 @@ class App:
             self._host = self.closing.enter_context(self.connect())
         return self._host
 
+    def still_connected(self) -> bool:
+        """False where a connection was open and broke; True where it is, or never was."""
+        return self._host is None or self._host.is_alive
+
+    def reconnect(self) -> None:
+        """A new connection for one that broke. Raises HostError."""
+        self._host = None
+        self._host = self.closing.enter_context(self.connect())
+
     def connect(self, readonly: bool = False) -> "Host":
         """A connection of one's own. Of several hosts none asks for a password: they would all ask at once."""
         from kimchictl.virt.connection import open_host

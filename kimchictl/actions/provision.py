@@ -77,7 +77,7 @@ def _make_volume(host: "Host", planned: PlannedVolume, undo: ExitStack, note: No
             host, planned.pool, planned.name, planned.capacity, planned.format, planned.base, planned.base_format
         )
         left = f"volume {planned.name!r} of pool {planned.pool!r} is left behind"
-        undo.callback(take_back, host, left, lambda: volumes.delete_volume(host, planned.pool, planned.name))
+        undo.callback(take_back, host, left, lambda: volumes.delete_volume(host, planned.pool, planned.name), note.keep)
     return made
 
 
@@ -104,7 +104,7 @@ def _make_seed(host: "Host", plan: VmPlan, seed: PlannedSeed, undo: ExitStack, n
     with uninterrupted(), _noted(note, seed.pool, seed.name, len(image), seed=True):
         made = upload(host, seed.pool, seed.name, len(image), (image,))
         left = f"volume {seed.name!r} of pool {seed.pool!r} is left behind"
-        undo.callback(take_back, host, left, lambda: volumes.delete_volume(host, seed.pool, seed.name))
+        undo.callback(take_back, host, left, lambda: volumes.delete_volume(host, seed.pool, seed.name), note.keep)
     media = (*plan.domain.media[:-1], Medium("file", made.path or seed.path))
     return replace(plan, domain=replace(plan.domain, media=media))
 

@@ -12,12 +12,14 @@ if TYPE_CHECKING:
     from kimchictl.virt.connection import Host
 
 
-def take_back(host: "Host", left: str, step: Callable[[], object]) -> None:
-    """`step()`, and what is `left` said where it fails."""
+def take_back(host: "Host", left: str, step: Callable[[], object], failed: Callable[[], None] | None = None) -> None:
+    """`step()`; where it fails, what is `left` is said, and `failed()` told."""
     try:
         step()
     except KimchiError as error:
         host.note(f"{left}: {error}")
+        if failed is not None:
+            failed()
 
 
 @contextmanager

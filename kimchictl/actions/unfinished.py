@@ -38,6 +38,7 @@ class Note:
     host: str
     name: str
     volumes: list[dict[str, Any]] = field(default_factory=list)
+    kept: bool = False
 
     def making(self, pool: str, volume: str, capacity: int, seed: bool = False) -> None:
         """Before a volume is made."""
@@ -55,9 +56,13 @@ class Note:
         self.volumes.pop()
         self._write()
 
+    def keep(self) -> None:
+        """Something could not be taken back, as libvirtd is gone: the next one shall try."""
+        self.kept = True
+
     def done(self) -> None:
         """The VM is whole, or all of it was taken back."""
-        if self.path is not None and os.path.exists(self.path):
+        if self.path is not None and not self.kept and os.path.exists(self.path):
             files.remove_file(self.path)
 
     def _write(self) -> None:

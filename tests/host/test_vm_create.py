@@ -63,7 +63,7 @@ def test_a_display_that_others_can_reach_needs_a_password(pool, kimchi, host):
     reading, writing = os.pipe()
     os.write(writing, b"geheim")
     os.close(writing)
-    assert "geheim" not in kimchi(*wide, "--password-fd", reading, "-v", status=0).err
+    assert "geheim" not in kimchi(*wide, "--display-password-fd", reading, "-v", status=0).err
     connection = libvirt.open(host.uri)
     assert "passwd='geheim'" in connection.lookupByName("web").XMLDesc(libvirt.VIR_DOMAIN_XML_SECURE)
     connection.close()

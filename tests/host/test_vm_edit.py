@@ -88,7 +88,7 @@ def test_a_display_for_others_needs_a_password(web, kimchi):
     reading, writing = os.pipe()
     os.write(writing, b"geheim\n")
     os.close(writing)
-    listen = ("--graphics", "vnc,0.0.0.0", "--password-fd", reading)
+    listen = ("--graphics", "vnc,0.0.0.0", "--display-password-fd", reading)
     assert "geheim" not in kimchi("vm", "edit", "web", *listen, "--next-start", status=0).err
     os.close(reading)
     assert "passwd='geheim'" in xml(web)

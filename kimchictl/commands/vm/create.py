@@ -61,7 +61,7 @@ def create(
     media: str | None,
     title: str | None,
     changes: Changes,
-    password_fd: int | None,
+    display_password_fd: int | None,
     insecure: bool,
     cloud_init: str | None,
     dry_run: bool,
@@ -91,8 +91,8 @@ def create(
         _print_xml(app, request, media)
         return 0
     shown = request.resolved.template.graphics or Graphics()
-    if not dry_run or password_fd is not None:
-        request = replace(request, password=display_password(shown.type, shown.listen, password_fd, insecure))
+    if not dry_run or display_password_fd is not None:
+        request = replace(request, password=display_password(shown.type, shown.listen, display_password_fd, insecure))
     request = _settled(app, request, dry_run)
     if not dry_run:
         for sentence in sweep(app.host, app.places.own_state):

@@ -45,7 +45,7 @@ def edit(
     boot: str | None,
     boot_menu: bool | None,
     autostart: bool | None,
-    password_fd: int | None,
+    display_password_fd: int | None,
     insecure: bool,
     next_start: bool,
     by_hand: bool,
@@ -61,13 +61,13 @@ def edit(
       kimchictl vm edit web --memory 4G --vcpus 2
       kimchictl vm edit web --boot cdrom,hd --next-start
       kimchictl vm edit web --name web-server
-      kimchictl vm edit web --graphics vnc,0.0.0.0 --password-fd 3 3< secret --dry-run
+      kimchictl vm edit web --graphics vnc,0.0.0.0 --display-password-fd 3 3< secret --dry-run
       kimchictl vm edit web --xml
     """
     from kimchictl.actions.edit_vm import edit_vm, edit_xml
     from kimchictl.virt import power
 
-    asked = _asked(app, name, changes, title, boot, boot_menu, password_fd, insecure)
+    asked = _asked(app, name, changes, title, boot, boot_menu, display_password_fd, insecure)
     if by_hand:
         if asked or wanted is not None or autostart is not None:
             raise UsageError("--xml takes no other change beside it")

@@ -5,6 +5,7 @@ import click
 from kimchictl.app import App
 from kimchictl.commands.base import Command, list_options, pass_app
 from kimchictl.commands.several import on_hosts
+from kimchictl.commands.vm.again import again
 from kimchictl.commands.vm.views import VMS, wants_description
 from kimchictl.virt.domains import BASE_KEYS, list_vms
 
@@ -25,7 +26,7 @@ def list_(app: App) -> None:
       kimchictl vm list --filter state=running -o name
     """
     described = wants_description(app)
-    vms = list_vms(app.host, described)
+    vms = again(app, lambda: list_vms(app.host, described))
     if described:
         app.emit_list(vms, VMS)
     else:

@@ -13,9 +13,9 @@ _LIMIT = 4096
 
 
 def password_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """--password-fd and --insecure, for a display that listens on more than this machine."""
+    """--display-password-fd and --insecure, for a display that listens on more than this machine."""
     for decorate in (
-        click.option("--password-fd", type=int, metavar="N", help="Read the display's password from descriptor N."),
+        click.option("--display-password-fd", type=int, metavar="N", help="Read the display's password from here."),
         click.option("--insecure", is_flag=True, help="Let a display be reached from elsewhere without a password."),
     ):
         function = decorate(function)
@@ -50,7 +50,7 @@ def display_password(
     if not (sys.stdin and sys.stdin.isatty() and sys.stderr and sys.stderr.isatty()):
         raise UsageError(
             f"a display on {listen} can be reached from elsewhere and has no password",
-            "give it one with --password-fd, or let it be with --insecure",
+            "give it one with --display-password-fd, or let it be with --insecure",
         )
     return _checked(click.prompt("Password of the display", hide_input=True, confirmation_prompt=True, err=True), kind)
 
@@ -59,7 +59,7 @@ def _read(fd: int) -> str:
     try:
         data = os.read(fd, _LIMIT)
     except OSError as error:
-        raise UsageError(f"--password-fd: descriptor {fd} cannot be read: {error.strerror}") from None
+        raise UsageError(f"--display-password-fd: descriptor {fd} cannot be read: {error.strerror}") from None
     return data.decode("utf-8", "replace").partition("\n")[0].rstrip("\r")
 
 

@@ -4,6 +4,7 @@ import click
 
 from kimchictl.app import App
 from kimchictl.commands.base import Command, name_argument, pass_app
+from kimchictl.commands.vm.again import again
 from kimchictl.commands.vm.views import DETAILS
 from kimchictl.virt.domains import show_vm
 
@@ -19,4 +20,4 @@ def show(app: App, name: str) -> None:
       kimchictl vm show web
       kimchictl vm show web -o json
     """
-    app.emit(show_vm(app.host, name), DETAILS)
+    app.emit(again(app, lambda: show_vm(app.host, name)), DETAILS)

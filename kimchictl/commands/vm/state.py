@@ -6,6 +6,7 @@ import click
 
 from kimchictl.app import App
 from kimchictl.commands.base import DURATION, Command, pass_app
+from kimchictl.commands.vm.again import again
 from kimchictl.commands.vm.chosen import vms_argument
 from kimchictl.errors import UsageError
 from kimchictl.virt import power
@@ -16,7 +17,7 @@ def _each(app: App, names: tuple[str, ...], act: Callable[[Host, str], bool | No
     """`act` on every VM, and a note for each: `done`, or `already` where it returned False."""
 
     def one(name: str) -> None:
-        changed = act(app.host, name)
+        changed = again(app, lambda: act(app.host, name))
         app.note(f"vm {name!r} {already if changed is False else done}")
 
     return app.each(names, one)[1]
