@@ -92,7 +92,9 @@ def plan_media(host: "Host", request: Request, plans: Sequence[VmPlan], wish: Me
     choice, facts, address = _choose(host, wish)
     size, asked = facts.length if facts else None, facts is not None
     if choice.media == "stream":
-        return MediaPlan("stream", _in_front(address, wish.addresses), choice.reasons, address, size=size, asked=asked)
+        proof = ("its checksum is not verified",) if request.resolved.template.checksum else ()
+        addresses, reasons = _in_front(address, wish.addresses), (*choice.reasons, *proof)
+        return MediaPlan("stream", addresses, reasons, address, size=size, asked=asked)
     addresses = _in_front(address, wish.addresses)
     pool, directory = _pool(host, request, plans)
     name = file_name_of(addresses[0])

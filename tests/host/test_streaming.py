@@ -22,6 +22,7 @@ from lab.certificates import AUTHORITY, GOOD
 from lab.host import PrivateHost
 from lab.images import BOOT_DONE, BOOT_OK, PAYLOAD, make_image
 from lab.run import Run
+from lab.web import Served, WebServer
 
 MODULES = "/usr/lib/x86_64-linux-gnu/qemu"
 LABEL = "Debian 12.5.0 amd64 n"
@@ -321,12 +322,31 @@ def test_a_mirror_is_streamed_from_where_the_first_address_is_dead(lab):
     edit(lab, "deb", cdrom="http://localhost:9/a.iso", mirrors=["https://localhost:8443/a.iso"])
     lab.kimchi("vm", "create", "web", "--template", "deb", status=0)
     assert lab.source() == "https://localhost:8443/a.iso"
+    edit(lab, "deb", checksum="sha256:" + "0" * 64)
+    said = lab.kimchi("vm", "create", "db", "--template", "deb", status=0).err
+    assert "streamed" in said and "its checksum is not verified" in said
 
 
 def test_a_server_that_is_gone_leaves_nothing(lab, tmp_path):
     lab.template("http://localhost:8080/nosuch.iso", "--no-check", "--os-distro", "debian", "--os-version", "12")
     lab.kimchi("vm", "create", "web", "--template", "deb", status=1)
     assert os.listdir(tmp_path / "pool") == [] and lab.kimchi("vm", "list", "-o", "json").json == []
+
+
+def test_who_interrupts_a_fetch_finds_nothing_of_it(lab, tmp_path):
+    """The server is this process's: with a signal, kimchictl runs here, too."""
+    with WebServer() as server:
+        server.files["/a.iso"] = Served(lab.image.read_bytes(), hang_after=20_000)
+        options = ("--no-check", "--os-distro", "debian", "--os-version", "12")
+        lab.template(server.url("/a.iso"), *options)
+        argv = ["vm", "create", "web", "--template", "deb", "--media", "fetch", "-c", lab.host.uri]
+        process = subprocess.Popen([sys.executable, "-m", "kimchictl", *argv], stderr=subprocess.PIPE)
+        while server.sent() < 20_000 or not os.listdir(tmp_path / "pool"):
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.terminate()
+        process.communicate(timeout=10)
+    assert process.returncode == 143 and os.listdir(tmp_path / "pool") == []
 
 
 def test_a_dry_run_and_print_xml_say_what_would_happen_and_fetch_nothing(lab, tmp_path):
