@@ -64,3 +64,32 @@ def test_a_disk_that_is_no_qcow2_cannot_be_backed(kimchi, disk):
 def test_where_no_host_can_be_asked_it_is_said_that_nobody_knows_who_writes(kimchi, disk):
     run = kimchi("-c", "qemu+unix:///system?socket=/nonexistent", "template", "create", "--image", disk(GIB), status=0)
     assert "whether a VM writes to" in run.err
+
+
+def test_a_disk_never_gets_smaller_than_its_base(kimchi, disk):
+    kimchi("template", "create", "x", "--image", disk(3 * GIB), status=0)
+    run = kimchi("template", "edit", "x", "--disk", "0,size=1G", status=0)
+    assert stored(kimchi, "x")["disks"][0]["size"] == 3 and "disk 0 gets 3 GiB" in run.err
+
+
+def test_a_base_that_an_option_names_is_read_and_made_absolute(kimchi, disk, monkeypatch):
+    path = disk(3 * GIB)
+    monkeypatch.chdir(path.parent)
+    kimchi("template", "create", "x", "--netboot", "--disk", f"base={path.name},size=1G", status=0)
+    assert stored(kimchi, "x")["disks"] == [{"size": 3, "base": str(path)}]
+
+
+@pytest.mark.parametrize("words", [("create", "y", "--netboot"), ("edit", "x")])
+def test_a_base_that_names_a_file_nobody_named_is_refused_whichever_option_names_it(kimchi, disk, words):
+    kimchi("template", "create", "x", "--netboot", status=0)
+    path = disk(GIB, b"/etc/shadow")
+    run = kimchi("template", *words, "--disk", f"base={path}", status=4)
+    assert "'/etc/shadow'" in run.err
+
+
+def test_the_size_can_be_changed_when_the_base_is_gone(kimchi, disk):
+    path = disk(GIB)
+    kimchi("template", "create", "x", "--image", path, status=0)
+    path.unlink()
+    kimchi("template", "edit", "x", "--disk", "0,size=5G", status=0)
+    assert stored(kimchi, "x")["disks"][0]["size"] == 5

@@ -5,6 +5,7 @@ from functools import partial
 
 import click
 
+from kimchictl.actions.bases import fit_bases
 from kimchictl.actions.create_template import (
     IF_EXISTS,
     Draft,
@@ -98,6 +99,8 @@ def create(
         raise UsageError("--filter goes with --from-scan")
     if backing and image is None:
         raise UsageError("--backing goes with --image")
+    if app.remote_host is None and not no_check:
+        changes = fit_bases(changes, None, app.note)
     check_names(lambda: app.host, changes, app.note)
     if from_scan:
         if if_exists == "replace" and not dry_run:

@@ -16,8 +16,8 @@ def delete(app: App, names: tuple[str, ...], missing_ok: bool) -> int:
     """Delete templates of one's own.
 
     Images are left alone. One that a scan made a template of is remembered, so that the next scan does not bring it
-    back. A template of a package or of the site is refused: it can be overridden, not deleted. A damaged file is deleted
-    by the name it would have.
+    back. A template of a package or of the site is refused: it can be overridden, not deleted. A damaged file goes by
+    the name it would have.
     """
 
     def remove(name: str) -> None:

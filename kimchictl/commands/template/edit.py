@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from kimchictl.actions.bases import fit_bases
 from kimchictl.actions.create_template import memory_note, retarget, system_settings
 from kimchictl.actions.edit_documents import Edited, edit_by_options, edit_in_editor, new_name
 from kimchictl.actions.host_names import check_memory, check_names
@@ -47,6 +48,8 @@ def edit(
     template = NOUN.read(app.templates.get(name))
     if cdrom is not None:
         changes = retarget(changes, cdrom, prober(app), not no_check, template.made)
+    if app.remote_host is None and not no_check:
+        changes = fit_bases(changes, template, app.note)
     check_names(lambda: app.host, changes, app.note)
     if app.host_uri is not None and {"memory", "max_memory"} & set(changes.values):
         check_memory(lambda: app.host, merge(template, changes, NOUN.what(name)), app.note)
