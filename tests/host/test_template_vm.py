@@ -73,3 +73,13 @@ def test_an_image_that_a_vm_can_write_is_refused(web, kimchi, tmp_path):
     assert "'web'" in run.err and "--from-vm" in run.err
     kimchi("vm", "delete", "web", "--keep-disks", "--yes", status=0)
     kimchi("template", "create", "x", "--image", tmp_path / "link.qcow2", status=0)
+
+
+def test_an_image_can_be_named_by_its_pool(web, kimchi):
+    web()
+    run = kimchi("template", "create", "x", "--image", "pool:default/web.qcow2", status=4)
+    assert "'web'" in run.err
+    kimchi("vm", "delete", "web", "--keep-disks", "--yes", status=0)
+    kimchi("template", "create", "x", "--image", "pool:default/web.qcow2", status=0)
+    assert stored(kimchi, "x")["disks"] == [{"size": 1, "base": "pool:default/web.qcow2"}]
+    kimchi("vm", "create", "one", "--template", "x", status=0)

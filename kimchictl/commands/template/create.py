@@ -18,7 +18,7 @@ from kimchictl.actions.create_template import (
     preview,
 )
 from kimchictl.actions.edit_documents import new_name
-from kimchictl.actions.from_disk import draft_from_disk
+from kimchictl.actions.from_disk import draft_from_disk, find_disk
 from kimchictl.actions.from_scan import declined_by, templates_for_images
 from kimchictl.actions.host_names import check_memory, check_names
 from kimchictl.actions.image_writers import refuse_written
@@ -117,7 +117,8 @@ def create(
             draft = draft_from_distro(_distro(app, source), title, changes, None if no_check else asker(app))
         elif image is not None:
             look = None if no_check else partial(refuse_written, lambda: app.host, note=app.note)
-            draft = draft_from_disk(image, title, changes, backing, look)
+            found = find_disk(image, lambda: app.host, app.remote_host is not None)
+            draft = draft_from_disk(image, found, title, changes, backing, look)
         else:
             draft = draft_for_netboot(title, changes)
         draft = edit_draft(draft, app.note) if edit else draft
