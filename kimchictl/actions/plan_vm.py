@@ -41,6 +41,7 @@ class Request:
     """`pool` goes over the template's; `name` None: after the template, TEMPLATE-vm-1, -2...
 
     `login` is for the server of a streamed image, `password` for the display, `user_data` for cloud-init.
+    `drivers` is where a disc with drivers for the guest is, for a drive of its own.
     """
 
     resolved: Resolved
@@ -52,6 +53,7 @@ class Request:
     login: Login | None = None
     password: str | None = field(default=None, repr=False)
     user_data: bytes | None = field(default=None, repr=False)
+    drivers: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

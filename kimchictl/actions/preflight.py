@@ -118,7 +118,7 @@ class _Look:
         names = self._names()
         machine = self._machine()
         networks = tuple(self._network(network) for network in self.template.networks or ())
-        media = self._media()
+        media = (*self._media(), *self._drivers())
         self.findings.check(self._check_memory)
         plans = []
         for name in names:
@@ -167,6 +167,19 @@ class _Look:
             found = find_medium(self.host, found, self.findings)
 
         self.findings.check(look)
+        return (found,)
+
+    def _drivers(self) -> tuple[Medium, ...]:
+        """A disc that nobody asked for, but which helps: what is wrong with it stops nothing."""
+        location = self.request.drivers
+        if location is None or location == self.template.cdrom:
+            return ()
+        try:
+            found = find_medium(self.host, medium(location), self.findings)
+        except KimchiError as error:
+            self.findings.notes.append(f"the disc with drivers is left out: {error}")
+            return ()
+        self.findings.notes.append(f"the disc with drivers, {location}, is in a second drive")
         return (found,)
 
     def _check_memory(self) -> None:

@@ -112,3 +112,20 @@ def test_what_is_not_certain_to_be_left_from_it_stays(pool, kimchi):
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", pool / "web.qcow2", "3G"], check=True)
     assert "not certain" in kimchi("vm", "create", "web", "--template", "deb", status=0).err
     assert sorted(os.listdir(pool)) == ["web-1.qcow2", "web.qcow2"]
+
+
+def test_windows_gets_its_drivers_in_a_second_drive_where_they_are_known(active_pool, kimchi, tmp_path):
+    image = make_image(tmp_path / "w.iso", "WINDOWS")
+    system = ("--os-distro", "windows", "--os-version", "10", "--firmware", "bios")
+    kimchi("template", "create", "w", "--cdrom", image, "--network", "none", *system, status=0)
+    small = ("vm", "create", "--template", "w", "--memory", "512M", "--virt-type", "qemu")
+    for version in ("0.1.9", "0.1.240"):
+        make_image(active_pool / f"virtio-win-{version}.iso", f"virtio-win-{version}")
+    kimchi(*small, "--disk", "none", status=0)
+    disks = kimchi("vm", "show", "w-vm-1", "-o", "json", status=0).json["disks"]
+    assert [disk["source"] for disk in disks] == [str(image), str(active_pool / "virtio-win-0.1.240.iso")]
+    (active_pool / "virtio-win-0.1.240.iso").rename(tmp_path / "drivers.iso")
+    kimchi("iso", "scan", "--deep", "--all", tmp_path, status=0)
+    assert "drivers.iso" in kimchi(*small, "--disk", "none", status=0).err
+    kimchi(*small, "--disk", "none", "--no-driver-disc", status=0)
+    assert len(kimchi("vm", "show", "w-vm-3", "-o", "json", status=0).json["disks"]) == 1

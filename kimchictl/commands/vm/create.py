@@ -48,6 +48,9 @@ PLANS = View(("name", "template"), ("name", "template", "volumes", "media"), sor
 )  # fmt: skip
 @password_options
 @click.option("--cloud-init", metavar="FILE", help="User data for cloud-init, for a template of a cloud image.")
+@click.option(
+    "--driver-disc/--no-driver-disc", default=True, help="For Windows: the virtio driver disc, if a scan found one."
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be made, and make nothing.")
 @click.option("--print-xml", is_flag=True, help="Print the domain XML, and make nothing; works without a host.")
 @pass_app
@@ -64,6 +67,7 @@ def create(
     display_password_fd: int | None,
     insecure: bool,
     cloud_init: str | None,
+    driver_disc: bool,
     dry_run: bool,
     print_xml: bool,
 ) -> int:
@@ -93,6 +97,8 @@ def create(
     shown = request.resolved.template.graphics or Graphics()
     if not dry_run or display_password_fd is not None:
         request = replace(request, password=display_password(shown.type, shown.listen, display_password_fd, insecure))
+    if driver_disc and request.resolved.template.os_distro == "windows":
+        request = replace(request, drivers=_driver_disc(app))
     request = _settled(app, request, dry_run)
     if not dry_run:
         for sentence in sweep(app.host, app.places.own_state):
@@ -119,6 +125,13 @@ def _user_data(path: str | None, named: str | None) -> bytes | None:
     from kimchictl.actions.user_data import read_user_data
 
     return read_user_data(path if path is not None else named or "")
+
+
+def _driver_disc(app: App) -> str | None:
+    """Where the virtio driver disc for Windows is, as the last scans of this host found it, or its active pools."""
+    from kimchictl.actions.driver_disc import find_driver_disc
+
+    return find_driver_disc(app.host, app.index.images(app.remote_host).images)
 
 
 def _settled(app: App, request: Request, dry_run: bool) -> Request:
