@@ -1,0 +1,158 @@
+"""Cron, scripts and broken places: every kind of command without what a login shell gives it.
+
+Each variant runs the same command lines, in this order, in places of its own; none may end with a traceback, hang or
+wait for an answer, and where nothing stands in the way all end well.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.images import make_image
+
+NAME = "vorlage-ü-日本"
+LINES = [
+    "iso probe IMAGE -o json",
+    "iso scan --deep TREE --changed --create-templates",
+    "iso list",
+    "distro list --filter os_distro=debian",
+    "template create NAME --cdrom IMAGE",
+    "template edit NAME --memory 2G",
+    "template show NAME -o json",
+    "template list -o csv",
+    "template export NAME",
+    "template delete NAME",
+    "task list",
+    "config show",
+    "completion bash",
+    "help filters",
+    "--help",
+]
+TESTING_HOST = [
+    "-c test:///default vm list",
+    "-c test:///default pool list -o json",
+    "-c test:///default vm delete test",
+]
+
+Runner = Callable[..., list[subprocess.CompletedProcess[bytes]]]
+
+
+@pytest.fixture
+def all_of(tmp_path: Path) -> Runner:
+    """Runs all command lines: `all_of(environ, wrapper, **subprocess)`; `wrapper` is a line of sh around "$@"."""
+    tree = tmp_path / "träe"
+    tree.mkdir()
+    image = make_image(tree / "größe-日本.iso", "Debian 12.5.0 amd64 n")
+    make_image(tree / os.fsdecode(b"latin-\xe9.iso"), "M\u00e9dia")
+    words = {"IMAGE": str(image), "TREE": str(tree), "NAME": NAME}
+    places = {f"KIMCHI_{what}_DIR": str(tmp_path / what.lower()) for what in ("CONFIG", "STATE", "CACHE")}
+
+    def run(
+        environ: dict[str, str] | None = None, wrapper: str = '"$@"', lines: Iterable[str] = LINES, **more: Any
+    ) -> list[subprocess.CompletedProcess[bytes]]:
+        environ = {"PATH": "/usr/bin:/bin", "OSINFO_SYSTEM_DIR": "/nonexistent", **places, **(environ or {})}
+        given: dict[str, Any] = {"stdin": subprocess.DEVNULL, "cwd": "/", "timeout": 60} | more
+        done = []
+        for line in lines:
+            argv = [sys.executable, "-m", "kimchictl", *(words.get(word, word) for word in line.split())]
+            shell = ["/bin/sh", "-c", wrapper, "sh", *argv]
+            done.append(subprocess.run(shell, capture_output=True, env=environ | importable(), **given))
+            assert b"Traceback" not in done[-1].stderr, (line, done[-1].stderr)
+        return done
+
+    return run
+
+
+def importable() -> dict[str, str]:
+    """Where the package under test is, for a process that does not start in the checkout."""
+    import kimchictl
+
+    return {"PYTHONPATH": str(Path(kimchictl.__file__).parent.parent)}
+
+
+def statuses(done: list[subprocess.CompletedProcess[bytes]]) -> dict[str, int]:
+    """What did not end with 0, by command line."""
+    return {" ".join(run.args[7:]): run.returncode for run in done if run.returncode}
+
+
+def test_nothing_but_a_path_is_needed(all_of: Runner) -> None:
+    assert statuses(all_of()) == {}
+
+
+def test_standard_input_may_be_closed(all_of: Runner) -> None:
+    assert statuses(all_of(wrapper='"$@" <&-')) == {}
+
+
+def test_standard_error_may_be_closed(all_of: Runner) -> None:
+    assert statuses(all_of(wrapper='"$@" 2>&-')) == {}
+
+
+def test_all_three_may_be_closed(all_of: Runner) -> None:
+    assert set(statuses(all_of(wrapper='"$@" <&- >&- 2>&-')).values()) <= {141}
+
+
+def test_a_reader_may_go_away(all_of: Runner) -> None:
+    ended = all_of(wrapper='exec 3>&1; { "$@"; echo "status $?" >&3; } | :')
+    assert {run.stdout.strip() for run in ended} <= {b"status 0", b"status 141"}
+    assert not any(b"error" in run.stderr for run in ended)
+
+
+def test_a_full_disk_below_standard_output_is_an_error_in_one_line(all_of: Runner) -> None:
+    lines = ["iso probe IMAGE -o json", "template create NAME --cdrom IMAGE", "template list", "config show", "--help"]
+    done = all_of(wrapper='"$@" >/dev/full', lines=lines)
+    assert [run.returncode for run in done] == [1, 0, 1, 1, 1]
+    assert all(run.stderr.decode().count("\n") == 1 for run in done)
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"LANG": "C"},
+        {"LC_ALL": "POSIX"},
+        {"LC_ALL": "de_DE.UTF-8"},
+        {"TERM": "dumb"},
+        {"HOME": "/nonexistent"},
+        {"HOME": "relative/home", "XDG_CONFIG_HOME": "also/relative"},
+        {"HOME": "/proc/1"},
+    ],
+    ids=lambda environ: ",".join(f"{key}={value}" for key, value in environ.items()),
+)
+def test_locale_terminal_and_home_change_nothing(all_of: Runner, environ: dict[str, str]) -> None:
+    done = all_of(environ)
+    assert statuses(done) == {}
+    shown = next(run for run in done if "show" in run.args and "template" in run.args)
+    assert json.loads(shown.stdout)["name"] == NAME and json.loads(shown.stdout)["memory"] == 2048
+
+
+def test_a_directory_that_is_gone_is_no_place_to_fail_in(all_of: Runner, tmp_path: Path) -> None:
+    wrapper = f'mkdir {tmp_path}/gone && cd {tmp_path}/gone && rmdir {tmp_path}/gone && "$@"'
+    assert statuses(all_of(wrapper=wrapper, cwd=None)) == {}
+
+
+def test_a_place_that_cannot_be_written_is_named_and_what_reads_goes_on(all_of: Runner) -> None:
+    places = {f"KIMCHI_{what}_DIR": "/proc/1/kimchi" for what in ("CONFIG", "STATE", "CACHE")}
+    lines = [
+        "iso probe IMAGE",
+        "distro list",
+        "template list",
+        "iso list",
+        "config show",
+        "template create NAME --cdrom IMAGE",
+    ]
+    done = all_of(places, lines=lines)
+    assert [run.returncode for run in done] == [0, 0, 0, 0, 0, 1]
+    assert b"/proc/1/kimchi" in done[-1].stderr and done[-1].stderr.count(b"\n") <= 2
+
+
+def test_a_host_is_asked_without_a_terminal_and_consent_is_refused_not_waited_for(all_of: Runner) -> None:
+    done = all_of(lines=TESTING_HOST)
+    assert [run.returncode for run in done] == [0, 0, 2]
+    assert b"--yes" in done[-1].stderr
