@@ -19,6 +19,7 @@ _TLS_PORT = 16514
 _SOCKETS = ("/run/libvirt/libvirt-sock", "/run/libvirt/virtqemud-sock", "/var/run/libvirt/libvirt-sock")
 
 START = "start libvirtd (systemctl start libvirtd), or try without one: -c test:///default"
+_NO_BUS = "system bus"
 CREDENTIALS = "check the user name and the password"
 
 # What ssh says, and what helps.
@@ -142,6 +143,8 @@ def _why_not_trusted(host: str, port: int, files: tuple[str, str, str]) -> str:
 
 
 def _local(path: str | None, lowered: str) -> str:
+    if _NO_BUS in lowered:
+        return 'libvirtd asks polkit over D-Bus: start dbus on the host, or set auth_unix_rw = "none" in libvirtd.conf'
     if "no such file" in lowered or "connection refused" in lowered:
         return START
     if is_refused(lowered):
@@ -158,7 +161,7 @@ def join_group(path: str | None = None) -> str:
 def is_refused(message: str) -> bool:
     """Whether the host is there and does not let this user in, by its socket's permissions or by polkit."""
     lowered = message.lower()
-    return any(sign in lowered for sign in ("permission denied", "polkit", "access denied", "not authorized"))
+    return any(sign in lowered for sign in ("permission denied", "polkit", "access denied", "not authorized", _NO_BUS))
 
 
 def _group_of(path: str | None) -> str | None:
