@@ -396,3 +396,16 @@ def test_a_strangers_file_is_refused_in_one_line(kimchi, tmp_path, content):
     done = kimchi("template", "import", tmp_path / "strange.json", status=4)
     assert "strange.json" in done.err and len(done.err.splitlines()) <= 2
     assert kimchi("template", "list", "-o", "json").json == []
+
+
+def test_a_dry_run_of_an_import_says_what_would_come_of_each(kimchi, write, tmp_path):
+    write("a")
+    (tmp_path / "both.json").write_text('[{"name": "a"}, {"name": "b"}]')
+    run = kimchi("template", "import", tmp_path / "both.json", "--dry-run", status=7)
+    assert "'a' already exists" in run.err and "'b' would be created" in run.err
+    run = kimchi("template", "import", tmp_path / "both.json", "--dry-run", "--if-exists", "suffix", status=0)
+    assert "'a-2' would be created" in run.err
+
+
+def test_that_there_is_nothing_to_import_is_said(kimchi, tmp_path):
+    assert "there is no template in" in kimchi("template", "import", tmp_path, status=0).err

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import click
 
-from kimchictl.actions.create_template import IF_EXISTS, Draft, Kept, keep
+from kimchictl.actions.create_template import IF_EXISTS, Draft, Kept, keep, preview
 from kimchictl.actions.transfer import Found, documents_in, imported, read_source, sources
 from kimchictl.app import App, exit_status
 from kimchictl.catalog.nouns import TEMPLATES as NOUN
@@ -41,19 +41,23 @@ def import_(app: App, paths: tuple[str, ...], if_exists: str, dry_run: bool, yes
         app.report(error)
         failures.append(error.exit_status)
 
-    for found in _offered(paths, fail):
+    offered = 0
+    for offered, found in enumerate(_offered(paths, fail), 1):
         try:
             template = imported(NOUN, found, keep_provenance=True)
             for key in sorted(unknown_keys(found.data)):
                 app.note(f"template {template.name!r}: unknown key {key!r} is kept")
             if dry_run:
-                app.note(f"template {template.name!r} could be imported")
+                foreseen = preview(app.templates, Draft(template, True), if_exists)
+                app.note(f"template {foreseen.template.name!r} would be {foreseen.done}")
             else:
                 kept.append(keep(app.templates, Draft(template, True), if_exists))
                 done = "imported" if kept[-1].done == "created" else kept[-1].done
                 app.note(f"template {kept[-1].template.name!r} {done}")
         except KimchiError as error:
             fail(error)
+    if not offered and not failures:
+        app.note(f"there is no template in {', '.join(paths)}")
     emit_kept(app, [one.template for one in kept], True)
     return exit_status(len(kept) + len(failures), failures)
 
