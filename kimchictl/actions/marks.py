@@ -142,7 +142,10 @@ def _change(files: Files, status: Status) -> str | None:
     """That the image is not the one the template was made from, as far as size and time tell."""
     size, mtime = files.image.get("size"), files.image.get("mtime")
     if isinstance(size, int) and status.size and size != status.size:
-        return f"image {files.cdrom} changed: {format_size(status.size)}, it was {format_size(size)}"
+        now_large, was_large = format_size(status.size), format_size(size)
+        if now_large.replace(".0", "") == was_large.replace(".0", ""):
+            now_large, was_large = f"{status.size} bytes", f"{size}"
+        return f"image {files.cdrom} changed: {now_large}, it was {was_large}"
     if isinstance(mtime, str) and mtime != (now := format_time(status.mtime)):
         return f"image {files.cdrom} changed at {now}, it was of {mtime}"
     return None

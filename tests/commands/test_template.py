@@ -402,9 +402,9 @@ def test_a_dry_run_of_an_import_says_what_would_come_of_each(kimchi, write, tmp_
     write("a")
     (tmp_path / "both.json").write_text('[{"name": "a"}, {"name": "b"}]')
     run = kimchi("template", "import", tmp_path / "both.json", "--dry-run", status=7)
-    assert "'a' already exists" in run.err and "'b' would be created" in run.err
+    assert "'a' already exists" in run.err and "'b' would be imported" in run.err
     run = kimchi("template", "import", tmp_path / "both.json", "--dry-run", "--if-exists", "suffix", status=0)
-    assert "'a-2' would be created" in run.err
+    assert "'a-2' would be imported" in run.err
 
 
 def test_that_there_is_nothing_to_import_is_said(kimchi, tmp_path):

@@ -41,22 +41,20 @@ def import_(app: App, paths: tuple[str, ...], if_exists: str, dry_run: bool, yes
         app.report(error)
         failures.append(error.exit_status)
 
-    offered = 0
-    for offered, found in enumerate(_offered(paths, fail), 1):
+    nothing = True
+    for found in _offered(paths, fail):
+        nothing = False
         try:
             template = imported(NOUN, found, keep_provenance=True)
             for key in sorted(unknown_keys(found.data)):
                 app.note(f"template {template.name!r}: unknown key {key!r} is kept")
-            if dry_run:
-                foreseen = preview(app.templates, Draft(template, True), if_exists)
-                app.note(f"template {foreseen.template.name!r} would be {foreseen.done}")
-            else:
-                kept.append(keep(app.templates, Draft(template, True), if_exists))
-                done = "imported" if kept[-1].done == "created" else kept[-1].done
-                app.note(f"template {kept[-1].template.name!r} {done}")
+            one = (preview if dry_run else keep)(app.templates, Draft(template, True), if_exists)
+            kept.append(one)
+            done = "imported" if one.done == "created" else one.done
+            app.note(f"template {one.template.name!r} {'would be ' if dry_run else ''}{done}")
         except KimchiError as error:
             fail(error)
-    if not offered and not failures:
+    if nothing and not failures:
         app.note(f"there is no template in {', '.join(paths)}")
     emit_kept(app, [one.template for one in kept], True)
     return exit_status(len(kept) + len(failures), failures)
