@@ -104,6 +104,7 @@ def test_the_screen_of_a_running_guest_can_be_saved(kimchi, template, tmp_path):
     kimchi("vm", "screenshot", "web", "--file", tmp_path / "s.png", status=0)
     assert (tmp_path / "s.png").read_bytes().startswith(b"\x89PNG")
     assert kimchi("vm", "display", "web", status=0).out.startswith("vnc://127.0.0.1:59")
+    assert "type=vnc\nhost=127.0.0.1\ntitle=web\nport=59" in kimchi("vm", "display", "web", "--file", "-", status=0).out
 
 
 def test_a_uefi_guest_with_a_tpm_starts_and_leaves_nothing(kimchi, template, host):
@@ -191,11 +192,11 @@ def test_a_start_that_fails_leaves_nothing(kimchi, template, host, tmp_path):
 def test_an_interrupted_create_leaves_nothing(kimchi, template, tmp_path):
     name = template()
     for delay in (0.15, 0.3, 0.45, 0.6):
-        process = command("vm", "create", "web", "--template", name, "--start", stderr=subprocess.DEVNULL)
+        process = command("vm", "create", "web", "--template", name, "--start", stderr=subprocess.PIPE)
         time.sleep(delay)
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=30)
-        if process.returncode == 0:
+        _, said = process.communicate(timeout=30)
+        if b"vm 'web' created" in said:  # what is whole stays, whenever the signal comes
             kimchi("vm", "delete", "web", "--yes", status=0)
         assert kimchi("vm", "list", "-o", "json", status=0).json == []
         assert os.listdir(tmp_path / "pool") == []
