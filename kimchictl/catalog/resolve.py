@@ -29,6 +29,7 @@ _MACHINES = {
     "aarch64": "virt",
     "armv7l": "virt",
     "riscv64": "virt",
+    "loongarch64": "virt",
 }
 _UEFI_ONLY = frozenset({"aarch64", "armv7l", "riscv64", "loongarch64"})
 
@@ -168,8 +169,9 @@ def _firmware(template: Template, defaults: Defaults, filling: _Filling) -> None
 
 
 def _is_current(template: Template) -> bool:
-    """A system that nobody named is taken for an old one, which has no virtio drivers."""
-    return template.os_distro != "unknown"
+    """A system that nobody named is taken for an old one, which has no virtio drivers; but for machines that have no
+    other devices."""
+    return template.os_distro != "unknown" or template.os_arch in _MACHINES
 
 
 def _devices(template: Template, defaults: Defaults, filling: _Filling) -> None:

@@ -69,6 +69,9 @@ def recommend(template: Template, settings: "Settings", made: dict[str, Any]) ->
     return parse(to_document(whole), f"template {template.name!r}")
 
 
+_PCS = frozenset({None, "x86_64", "amd64", "x64", "x86", "i686", "i386", "i486", "i586"})
+
+
 def _fitting(template: Template, settings: "Settings") -> dict[str, Any]:
     """The recommended values for keys that are not given, as far as they agree with those that are."""
     firmware = template.firmware or ("uefi" if template.secure_boot else settings.firmware)
@@ -88,6 +91,10 @@ def _fitting(template: Template, settings: "Settings") -> dict[str, Any]:
         "disk_bus": bus,
         "nic_model": settings.nic_model,
     }
+    if template.os_arch not in _PCS:  # recommended is what a PC has; `resolve` knows what others have
+        wanted |= dict.fromkeys(("firmware", "machine", "secure_boot"))
+        if template.os_distro == "unknown" or bus == "ide":
+            wanted |= dict.fromkeys(("disk_bus", "nic_model"))
     return {key: value for key, value in wanted.items() if value is not None and getattr(template, key) is None}
 
 
