@@ -51,6 +51,7 @@ class App:
         config = configuration.load(os.environ, self.options.for_config())
         for name in config.unknown:
             self.note(f"unknown configuration key {name}")
+        self.options.color = str(config["color"])
         return config
 
     @property

@@ -116,3 +116,9 @@ def test_it_runs_with_nothing_but_a_path():
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_configured_colour_counts_as_the_option_does(kimchi, monkeypatch):
+    monkeypatch.setenv("KIMCHICTL_COLOR", "always")
+    assert "\x1b[1m" in kimchi("config", "path", status=0).out
+    assert "\x1b" not in kimchi("config", "path", "--color", "never", status=0).out

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from kimchictl.options import Options
 from kimchictl.query import LONG, NO_UNITS, Encoded, Row, check_key, lookup, plain, select, sort_rows
-from kimchictl.render.terminal import console, is_terminal, visible, write_out
+from kimchictl.render.terminal import colour_is_forced, console, is_terminal, visible, write_out
 from kimchictl.units import format_size
 
 _SIZES = frozenset({"size", "capacity", "allocation", "available", "memory", "max_memory", "freeable"})
@@ -186,7 +186,10 @@ def _write_table(
     widths = [max(map(len, column)) for column in zip(titles, *cells, strict=True)]
     right = [_is_number(rows, key) for key in keys]
     form = "  ".join(f"{{:{'>' if r else '<'}{width}}}" for width, r in zip(widths, right, strict=True))
-    write_out("".join(form.format(*line).rstrip() + "\n" for line in (titles, *cells)))
+    title, *lines = (form.format(*line).rstrip() + "\n" for line in (titles, *cells))
+    if colour_is_forced(options.color):
+        title = f"\x1b[1m{title[:-1]}\x1b[0m\n"
+    write_out("".join((title, *lines)))
 
 
 def _write_rich_table(

@@ -73,6 +73,13 @@ def is_terminal(stream: TextIO | None) -> bool:
     return stream is not None and not stream.closed and stream.isatty()
 
 
+def colour_is_forced(color: str | None) -> bool:
+    """Whether what is no terminal gets colour, too: --color always, or FORCE_COLOR where --color leaves it open."""
+    if color in ("always", "never"):
+        return color == "always"
+    return bool(os.environ.get("FORCE_COLOR")) and not os.environ.get("NO_COLOR")
+
+
 def console(stream: TextIO, color: str | None) -> Any:
     """rich's console on `stream`, with colour as `color` (auto, always, never), NO_COLOR and TERM say."""
     from rich.console import Console

@@ -70,3 +70,20 @@ def test_an_object_is_a_line_a_key(capsys):
 
 def test_printable_unicode_stays_as_it_is():
     assert visible("kīмсhī 東京 é") == "kīмсhī 東京 é"
+
+
+@pytest.mark.parametrize(
+    ("option", "environment", "forced"),
+    [
+        ("always", {}, True),
+        (None, {"FORCE_COLOR": "1"}, True),
+        (None, {}, False),
+        ("never", {"FORCE_COLOR": "1"}, False),
+        (None, {"FORCE_COLOR": "1", "NO_COLOR": "1"}, False),
+    ],
+)
+def test_colour_reaches_a_pipe_only_where_it_is_forced(capsys, monkeypatch, option, environment, forced):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    emit_list([Thing("a")], VIEW, "table", Options(color=option))
+    assert ("\x1b[1mNAME" in capsys.readouterr().out) == forced
