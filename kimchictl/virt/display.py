@@ -1,5 +1,6 @@
 """What a guest shows: the address of its display, and a picture of its screen."""
 
+import re
 from dataclasses import dataclass
 from shlex import quote
 from urllib.parse import urlsplit
@@ -72,3 +73,14 @@ def next_display(host: Host, name: str) -> tuple[str, str | None, bool]:
     inner = shown.find("listen[@type='address']")
     listen = inner.get("address") if inner is not None else shown.get("listen")
     return shown.get("type") or "none", listen, bool(shown.get("passwd"))
+
+
+def viewer_file(shown: Display) -> str:
+    """A connection file of virt-viewer; see remote-viewer(1), CONNECTION FILE. Raises WrongState without an address."""
+    if shown.host is None:
+        raise WrongState(f"the display of vm {shown.name!r} is behind a socket, which a file cannot name")
+    title = re.sub(r"[\x00-\x1f\x7f]", " ", shown.name)  # a key file is read by lines
+    lines = ["[virt-viewer]", f"type={shown.type}", f"host={shown.host}", f"title={title}"]
+    lines += [f"port={shown.port}"] if shown.port else []
+    lines += [f"tls-port={shown.tls_port}"] if shown.tls_port else []
+    return "\n".join(lines) + "\n"

@@ -49,6 +49,7 @@ class VmDetails(Vm):
     nics: tuple[VmNic, ...] = ()
     snapshots: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
+    drift: tuple[str, ...] | None = None  # what differs from its template; None where that is not known
 
 
 AnyVm = TypeVar("AnyVm", bound=Vm)

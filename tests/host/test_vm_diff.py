@@ -22,6 +22,7 @@ def differs(kimchi, *options, status=0):
 
 def test_a_new_vm_is_as_its_template(web, kimchi):
     assert differs(kimchi, "--detailed-exitcode") == {}
+    assert kimchi("vm", "show", "web", "-o", "json", status=0).json["drift"] == []
 
 
 def test_what_was_changed_is_named(web, kimchi):
@@ -31,6 +32,7 @@ def test_what_was_changed_is_named(web, kimchi):
     kimchi("vm", "cdrom", "eject", "web", status=0)
     kimchi("vm", "nic", "attach", "web", "user", status=0)
     found = differs(kimchi, "--detailed-exitcode", status=10)
+    assert "memory" in kimchi("vm", "show", "web", "-o", "json", status=0).json["drift"]
     assert found["memory"] == (512, 600) and found["vcpus"] == (2, 1) and found["graphics"][1] == "none"
     assert found["disks[0]"] == ("1 GiB qcow2", "3 GiB qcow2") and found["disks[1]"] == (None, "2 GiB qcow2")
     assert found["cdrom"][1] is None and found["networks"] == (["network=default"], ["network=default", "user"])

@@ -1,23 +1,43 @@
 """`kimchictl vm show`"""
 
+from dataclasses import replace
+
 import click
 
 from kimchictl.app import App
 from kimchictl.commands.base import Command, name_argument, pass_app
 from kimchictl.commands.vm.again import again
 from kimchictl.commands.vm.views import DETAILS
-from kimchictl.virt.domains import show_vm
+from kimchictl.errors import KimchiError
+from kimchictl.virt.domains import VmDetails, show_vm
 
 
 @click.command(cls=Command)
 @name_argument("vm")
 @pass_app
 def show(app: App, name: str) -> None:
-    """Show a VM with its disks, interfaces, snapshots and addresses.
+    """Show a VM with its disks, interfaces, snapshots and addresses, and what differs from its template.
 
     \b
     Examples:
       kimchictl vm show web
       kimchictl vm show web -o json
     """
-    app.emit(again(app, lambda: show_vm(app.host, name)), DETAILS)
+    vm = again(app, lambda: show_vm(app.host, name))
+    app.emit(replace(vm, drift=_drift(app, vm)), DETAILS)
+
+
+def _drift(app: App, vm: VmDetails) -> tuple[str, ...] | None:
+    """The keys in which it differs from its template; None where there is none, or none any more."""
+    if vm.template is None:
+        return None
+    from kimchictl.actions.vm_diff import diff_vm
+    from kimchictl.catalog.nouns import TEMPLATES
+    from kimchictl.catalog.resolve import defaults_of, resolve
+
+    try:
+        template = TEMPLATES.read(app.templates.get(vm.template))
+        return tuple(each.key for each in diff_vm(app.host, vm.name, resolve(template, defaults_of(app.config))))
+    except KimchiError as error:
+        app.detail(f"vm {vm.name!r} is not compared with its template: {error}")
+        return None

@@ -8,7 +8,7 @@ from kimchictl.render import View
 from kimchictl.units import format_size
 from kimchictl.virt.domains import BASE_KEYS, DESCRIBED_KEYS
 
-DETAIL_KEYS = ("disks", "nics", "snapshots", "addresses")
+DETAIL_KEYS = ("disks", "nics", "snapshots", "addresses", "drift")
 
 
 def _graphics(graphics: dict[str, Any] | None) -> str:
