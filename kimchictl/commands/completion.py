@@ -1,4 +1,4 @@
-"""`kimchictl completion`: the script for a shell, which is click's own."""
+"""`kimchictl completion`: the script for a shell, which is click's own but for bash."""
 
 import click
 from click.shell_completion import get_completion_class
@@ -10,6 +10,30 @@ from kimchictl.errors import UsageError
 from kimchictl.render import write_out
 
 SHELLS = ("bash", "zsh", "fish")
+
+# click's script for bash takes names for patterns of file names, puts one with a blank in as two words, and knows a
+# word with a colon (a connection, pool:POOL/VOLUME) only by what is behind it, where bash itself breaks words. Here the
+# line goes over as it is, up to the cursor; COMP_CWORD=-1 is its last word.
+BASH = """\
+_kimchictl_completion() {
+    local line=${COMP_LINE:0:COMP_POINT} reply quoted word
+    word=${line##*[[:space:]]}
+    [[ $line == *[[:space:]] && $line != *\\\\[[:space:]] ]] && line+="''"
+    COMPREPLY=()
+    while IFS= read -r reply; do
+        case $reply in
+            dir,*) compopt -o dirnames ;;
+            file,*) compopt -o default ;;
+            plain,*)
+                printf -v quoted %%q "${reply#plain,}"
+                COMPREPLY+=("${quoted#"${word%%"${word##*[:=]}"}"}")
+                ;;
+        esac
+    done < <(COMP_WORDS=$line COMP_CWORD=-1 %(variable)s=bash_complete "$1" 2>/dev/null)
+}
+
+complete -o nosort -F _kimchictl_completion kimchictl
+"""
 
 
 @click.command(cls=Command)
@@ -28,6 +52,8 @@ def completion(app: App, shell: str) -> None:
 
 def script(shell: str) -> str:
     """The script for `shell`, one of SHELLS. click's own method would look at this machine's bash first."""
+    if shell == "bash":
+        return BASH % {"variable": VARIABLE}
     found = get_completion_class(shell)
     if found is None:
         raise UsageError(f"there is no completion for {shell!r}", "there is one for " + ", ".join(SHELLS))
