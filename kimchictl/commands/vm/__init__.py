@@ -11,7 +11,10 @@ _HERE = "kimchictl.commands.vm"
     cls=Group,
     members={
         "list": (f"{_HERE}.list:list_", "List VMs, those that are off too."),
-        "show": (f"{_HERE}.show:show", "Show a VM with its disks, interfaces, snapshots and addresses."),
+        "show": (
+            f"{_HERE}.show:show",
+            "Show a VM with its devices, snapshots and addresses, and what differs from its template.",
+        ),
         "create": (f"{_HERE}.create:create", "Make VMs from a template."),
         "start": (f"{_HERE}.state:start", "Start VMs."),
         "stop": (f"{_HERE}.state:stop", "Ask VMs to shut down, and wait until they are off; or cut their power."),
