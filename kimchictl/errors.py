@@ -21,7 +21,8 @@ where it is known precisely and turned into an exit status in one place, `kimchi
 import re
 
 # What stands before an @ in a URL: RFC 3986's user part, and passwords with a slash in them, which break that syntax.
-_USER = r"(?<=://)(?:[^/?#\s]*:(?!\d+(?:/|$))\S*|[^/?#\s]*)@"
+_BOTH = r"(?<=://)[^/?#\s]*:(?!\d+(?:/|$))\S*@"
+_USER = rf"{_BOTH}|(?<=://)[^/?#\s]*@"
 
 
 def without_password(text: str) -> str:
@@ -30,13 +31,16 @@ def without_password(text: str) -> str:
 
 
 class KimchiError(Exception):
-    """The base: `str(error)` is the message, `error.hint` the next step or None."""
+    """The base: `str(error)` is the message, `error.hint` the next step or None.
+
+    Whatever was named in it, a password in a URL is not: somebody may have given one where a name or a path belongs.
+    """
 
     code = "failed"
     exit_status = 1
 
     def __init__(self, message: str, hint: str | None = None) -> None:
-        super().__init__(message)
+        super().__init__(re.sub(_BOTH, "***@", message) if "://" in message else message)
         self.hint = hint
 
 
