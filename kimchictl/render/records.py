@@ -9,6 +9,7 @@ from kimchictl.query import LONG, NO_UNITS, Encoded, Row, check_key, lookup, pla
 from kimchictl.render.terminal import colour_is_forced, console, is_terminal, visible, write_out
 from kimchictl.units import format_size
 
+_BETWEEN, _NARROWEST = 3, 4  # characters: between two columns, and of a column that is cut
 _SIZES = frozenset({"size", "capacity", "allocation", "available", "memory", "max_memory", "freeable"})
 
 
@@ -196,24 +197,43 @@ def _write_rich_table(
     titles: list[str], cells: list[list[str]], rows: list[Row], keys: Sequence[str], options: Options
 ) -> None:
     from rich import box
+    from rich.cells import cell_len
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for title, key in zip(titles, keys, strict=True):
+    screen = console(sys.stdout, options.color)
+    widths = [max(map(cell_len, column)) for column in zip(titles, *cells, strict=True)]
+    widths = fitted(widths, screen.width - _BETWEEN * (len(widths) - 1))
+    for title, key, width in zip(titles, keys, widths, strict=True):
         table.add_column(
-            Text(title), justify="right" if _is_number(rows, key) else "left", overflow="ellipsis", no_wrap=True
+            Text(title),
+            width=width,
+            justify="right" if _is_number(rows, key) else "left",
+            overflow="ellipsis",
+            no_wrap=True,
         )
     for line in cells:
         table.add_row(*(Text(cell) for cell in line))
-    console(sys.stdout, options.color).print(table)
+    screen.print(table)
+
+
+def fitted(widths: list[int], room: int) -> list[int]:
+    """`widths` of columns cut down to `room` together: the widest first, none to nothing as rich would do it."""
+    widths = list(widths)
+    while sum(widths) > room and max(widths) > _NARROWEST:
+        widths[widths.index(max(widths))] -= 1
+    return widths
 
 
 def _is_number(rows: list[Row], key: str) -> bool:
-    values = [lookup(row, key) for row in rows]
-    return any(isinstance(v, int | float) and not isinstance(v, bool) for v in values) and not any(
-        isinstance(v, str) for v in values
-    )
+    found = False
+    for row in rows:
+        value = lookup(row, key)
+        if isinstance(value, str):
+            return False
+        found = found or (isinstance(value, int | float) and not isinstance(value, bool))
+    return found
 
 
 def _bare(text: str) -> str:

@@ -7,6 +7,7 @@ import pytest
 
 from kimchictl.options import Options
 from kimchictl.render import View, emit, emit_list, visible
+from kimchictl.render.records import fitted
 
 
 @dataclass(frozen=True)
@@ -87,3 +88,10 @@ def test_colour_reaches_a_pipe_only_where_it_is_forced(capsys, monkeypatch, opti
         monkeypatch.setenv(name, value)
     emit_list([Thing("a")], VIEW, "table", Options(color=option))
     assert ("\x1b[1mNAME" in capsys.readouterr().out) == forced
+
+
+def test_a_table_wider_than_the_terminal_loses_width_where_there_is_most_and_no_column():
+    assert fitted([10, 60, 8], 78) == [10, 60, 8]
+    assert fitted([10, 60, 8], 40) == [10, 22, 8]
+    assert fitted([30, 30, 4], 40) == [18, 18, 4]
+    assert min(fitted([50] * 20 + [2], 80)) == 2
