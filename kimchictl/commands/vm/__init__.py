@@ -13,7 +13,7 @@ _HERE = "kimchictl.commands.vm"
         "list": (f"{_HERE}.list:list_", "List VMs, those that are off too."),
         "show": (
             f"{_HERE}.show:show",
-            "Show a VM with its devices, snapshots and addresses, and what differs from its template.",
+            "Show a VM: devices, snapshots, addresses, and what differs from its template.",
         ),
         "create": (f"{_HERE}.create:create", "Make VMs from a template."),
         "start": (f"{_HERE}.state:start", "Start VMs."),

@@ -16,7 +16,7 @@ from kimchictl.virt.domains import VmDetails, show_vm
 @name_argument("vm")
 @pass_app
 def show(app: App, name: str) -> None:
-    """Show a VM with its devices, snapshots and addresses, and what differs from its template.
+    """Show a VM: devices, snapshots, addresses, and what differs from its template.
 
     \b
     Examples:
