@@ -121,7 +121,7 @@ def _usage_error(error: click.ClickException) -> KimchiError:
 
 
 def _output_of(words: list[str]) -> str | None:
-    """"json" where `words` ask for it. click reads no option of a command line in which it knows one not."""
+    """ "json" where `words` ask for it. click reads no option of a command line in which it knows one not."""
     pairs = zip(words, words[1:], strict=False)
     apart = any(option in ("-o", "--output") and value == "json" for option, value in pairs)
     return "json" if apart or {"-ojson", "--output=json"}.intersection(words) else None

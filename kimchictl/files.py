@@ -1,8 +1,8 @@
 """One way to write a file.
 
-    DIRECTORY/
-      .tmp-PID-HEX   what `replace_file` is writing; what a killed process left is swept by `kimchictl.store`
-      NAME           replaced whole: a reader sees the old content or the new, never a part of either
+DIRECTORY/
+  .tmp-PID-HEX   what `replace_file` is writing; what a killed process left is swept by `kimchictl.store`
+  NAME           replaced whole: a reader sees the old content or the new, never a part of either
 """
 
 import contextlib

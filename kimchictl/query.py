@@ -26,6 +26,7 @@ class Encoded:
         """The JSON of each row as it stands in a list, which has a line for each row or is indented."""
         raise NotImplementedError
 
+
 _FILTER = r"(?s)([a-z_][a-z0-9_.]*)(!=|>=|<=|~|=|>|<)(.*)"
 _ORDERED: dict[str, Callable[[Any, Any], bool]] = {
     ">=": operator.ge,

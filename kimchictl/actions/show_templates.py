@@ -13,6 +13,7 @@ from kimchictl.store import Document, Listing
 
 Row = dict[str, Any]
 
+
 def whole_row(template: Template, defaults: Defaults, origin: str | None = None) -> Row:
     """The form with every default filled in: all keys, None for what cannot be known without a host."""
     whole = resolve(template, defaults).template
@@ -89,4 +90,3 @@ def mark(rows: list[Row], local: bool) -> list[Row]:
         for row, one in zip(rows, files, strict=True):
             row["problems"] = problems_of(one, statuses)
     return rows
-

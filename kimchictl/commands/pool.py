@@ -84,9 +84,7 @@ def show(app: App, name: str) -> None:
 def _source_options(function: Any) -> Any:
     """What tells libvirt where a pool lies; see kimchictl.virt.poolxml for which type takes what."""
     options = (
-        click.option(
-            "--path", metavar="P", help="Its directory, made if need be; or where its devices appear."
-        ),
+        click.option("--path", metavar="P", help="Its directory, made if need be; or where its devices appear."),
         click.option("--source-host", "hosts", metavar="HOST[:PORT]", multiple=True, help="Server; rbd takes several."),
         click.option("--source-path", metavar="P", help="The directory that the server exports."),
         click.option(

@@ -1,8 +1,8 @@
 """What a host offers to guests, from libvirt's capabilities and domain capabilities XML.
 
-    Guest          one architecture: emulator, virt types, machine types
-    Capabilities   the host's own architecture, its guests, and the user that guests run as
-    Machine        one combination of them for one guest, with what its emulator can do
+Guest          one architecture: emulator, virt types, machine types
+Capabilities   the host's own architecture, its guests, and the user that guests run as
+Machine        one combination of them for one guest, with what its emulator can do
 """
 
 import re

@@ -1,8 +1,8 @@
 """Storage pools: listed first, refreshed second, and never harmed by being listed.
 
-    Pool           one pool as it is printed; the keys are the contract of the command line
-    list_pools     all of them, each refreshed within a deadline, at once
-    active_pools   what lies in the active ones, for a scan: three calls a pool whatever its size
+Pool           one pool as it is printed; the keys are the contract of the command line
+list_pools     all of them, each refreshed within a deadline, at once
+active_pools   what lies in the active ones, for a scan: three calls a pool whatever its size
 """
 
 import os

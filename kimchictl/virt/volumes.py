@@ -1,7 +1,7 @@
 """Storage volumes: read, made and deleted.
 
-    Volume        one volume as it is printed; the keys are the contract of the command line
-    list_volumes  those of a pool
+Volume        one volume as it is printed; the keys are the contract of the command line
+list_volumes  those of a pool
 """
 
 import os

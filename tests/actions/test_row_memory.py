@@ -82,7 +82,7 @@ def test_what_another_program_or_configuration_remembered_does_not_count(tmp_pat
 
 @pytest.mark.parametrize("count", [1, LONG + 1])
 def test_json_is_the_same_from_memory_and_from_rows(kimchi, templates, count):
-    templates(count, description="\u00fc\n\"", made={"by": "hand"}, strange=[{"a": 1}])
+    templates(count, description='\u00fc\n"', made={"by": "hand"}, strange=[{"a": 1}])
     asked = ("template", "list", "-o", "json")
     worked_out, remembered = kimchi(*asked), kimchi(*asked)
     assert remembered.out == worked_out.out == kimchi(*asked, "--sort", "name").out
