@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -11,9 +12,11 @@ from pathlib import Path
 import click
 import pytest
 
+from kimchictl import __version__
 from kimchictl.cli import GROUPS, kimchictl
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+CHANGES = CHECKOUT / "CHANGES.md"
 PARTS = ["pyproject.toml", "README.md", "LICENSE", "CHANGES.md", "kimchictl", "distros", "man", "setup", "systemd"]
 
 pytest.importorskip("hatchling", reason="hatchling, which builds the wheel, is not installed")
@@ -106,3 +109,17 @@ def test_the_same_sources_make_the_same_wheel(tmp_path):
         subprocess.run(command, cwd=copy, check=True, env=os.environ | {"SOURCE_DATE_EPOCH": "1700000000"})
         made += [file.read_bytes() for file in (tmp_path / number).iterdir()]
     assert len(made) == 2 and made[0] == made[1]
+
+
+def test_the_packages_have_the_version_of_the_program():
+    debian = (CHECKOUT / "debian/changelog").read_text().split("\n", 1)[0]
+    assert debian.startswith(f"kimchictl ({__version__})")
+    assert re.search(
+        rf"(?m)^## {re.escape(__version__)} \((\d{{4}}-\d\d-\d\d|not released yet)\)$", CHANGES.read_text()
+    )
+
+
+def test_the_units_of_the_debian_package_are_those_of_the_wheel():
+    links = {link.name.removeprefix("kimchictl."): link for link in (CHECKOUT / "debian").glob("kimchictl.kimchi-*")}
+    assert {link.resolve() for link in links.values()} == {(CHECKOUT / "systemd" / name).resolve() for name in links}
+    assert set(links) == {unit.name for unit in (CHECKOUT / "systemd").iterdir() if unit.suffix != ".cron"}
