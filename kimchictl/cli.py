@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from types import FrameType
 from typing import Any
 
@@ -122,8 +123,7 @@ def _usage_error(error: click.ClickException) -> KimchiError:
 
 def _output_of(words: list[str]) -> str | None:
     """ "json" where `words` ask for it. click reads no option of a command line in which it knows one not."""
-    pairs = zip(words, words[1:], strict=False)
-    apart = any(option in ("-o", "--output") and value == "json" for option, value in pairs)
+    apart = any(option in ("-o", "--output") and value == "json" for option, value in pairwise(words))
     return "json" if apart or {"-ojson", "--output=json"}.intersection(words) else None
 
 

@@ -4,7 +4,34 @@ What they mean and which values they take is defined in kimchictl.catalog.fields
 """
 
 TEMPLATE_KEYS = tuple(
-    """name os_distro os_version os_arch cdrom mirrors checksum icon folder description memory max_memory vcpus max_vcpus
-    topology disks networks graphics firmware secure_boot tpm cpu machine virt_type disk_bus nic_model cloud_init
-    made""".split()
+    [
+        "name",
+        "os_distro",
+        "os_version",
+        "os_arch",
+        "cdrom",
+        "mirrors",
+        "checksum",
+        "icon",
+        "folder",
+        "description",
+        "memory",
+        "max_memory",
+        "vcpus",
+        "max_vcpus",
+        "topology",
+        "disks",
+        "networks",
+        "graphics",
+        "firmware",
+        "secure_boot",
+        "tpm",
+        "cpu",
+        "machine",
+        "virt_type",
+        "disk_bus",
+        "nic_model",
+        "cloud_init",
+        "made",
+    ]
 )
