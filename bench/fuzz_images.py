@@ -21,7 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
-from kimchictl.media.identify import installed_namer
+from kimchictl.media.naming.identify import installed_namer
 from lab.mutations import MAX_CPU, Verdict, examine, mutant, originals
 
 

@@ -17,10 +17,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from kimchictl.media.naming import Namer
-from kimchictl.media.osinfo import Database
-from kimchictl.media.osinfo_cache import load_or_compile
-from kimchictl.media.osinfo_files import directories, find_files
+from kimchictl.media.naming.namer import Namer
+from kimchictl.media.naming.osinfo import Database
+from kimchictl.media.naming.osinfo_cache import load_or_compile
+from kimchictl.media.naming.osinfo_files import directories, find_files
 from kimchictl.media.records import Media
 
 

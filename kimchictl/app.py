@@ -18,7 +18,7 @@ from kimchictl.options import Options
 from kimchictl.query import plain
 
 if TYPE_CHECKING:
-    from kimchictl.media.index import Index
+    from kimchictl.media.scan.index import Index
     from kimchictl.progress import Progress
     from kimchictl.render import View
     from kimchictl.store import FileStore
@@ -84,19 +84,19 @@ class App:
 
     @cached_property
     def index(self) -> "Index":
-        from kimchictl.media.index import Index
+        from kimchictl.media.scan.index import Index
 
         return Index(self.places.state_dirs, self.config["lock_timeout"])
 
     @cached_property
     def tasks(self) -> "FileStore":
-        from kimchictl.actions.tasks import task_store
+        from kimchictl.actions.host.tasks import task_store
 
         return task_store(self.places.state_dirs, self.config["lock_timeout"])
 
     def task(self, what: str, host: str | None = None) -> AbstractContextManager["Progress"]:
         """`with app.task("deep scan of /srv") as progress:` long work, for others to see and to cancel."""
-        from kimchictl.actions.recording import recording
+        from kimchictl.actions.host.recording import recording
 
         return recording(self.tasks, what, self.progress, host)
 

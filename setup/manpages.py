@@ -31,7 +31,7 @@ from kimchictl.cli import kimchictl  # noqa: E402
 from kimchictl.commands.completion import SHELLS, script  # noqa: E402
 from kimchictl.commands.help import FILTERS, OUTPUT, PLACES, exit_statuses  # noqa: E402
 from kimchictl.config import KEYS  # noqa: E402
-from kimchictl.media import rules  # noqa: E402
+from kimchictl.media.naming import rules  # noqa: E402
 
 HAND_WRITTEN = CHECKOUT / "man"
 ROOT = "kimchictl"
@@ -198,10 +198,8 @@ def keys(schema: dict[str, Any]) -> Iterator[str]:
 
 def rule_format() -> Iterator[str]:
     """kimchi-rule(5), from the description in the module that applies rules."""
-    text = re.sub(r" \(`kimchictl\.media\.\w+`\)", "", rules.__doc__ or "").replace("*", "")
-    text = text.replace("the\nother names of `kimchictl.media.labels.PARTS`", "the\nother names below PARTS").replace(
-        "`", ""
-    )
+    text = re.sub(r"\s\(`kimchictl[\w.]+`\)", "", rules.__doc__ or "").replace("*", "")
+    text = re.sub(r"names\sof\s`kimchictl[\w.]+`", "names below PARTS", text).replace("`", "")
     described = text.split("A rule is a JSON object:", 1)[1].strip("\n").split("\n\n", 1)
     yield from heading(RULE, 5, "a rule of kimchictl that names images by their labels")
     yield from (".SH DESCRIPTION", "A JSON file with one object. Keys, of which name, distro and match are required:")

@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from kimchictl.actions.distro_check import contradiction
+from kimchictl.actions.documents.distro_check import contradiction
 from kimchictl.catalog.distros import parse_distro
 from kimchictl.catalog.records import Template
-from kimchictl.media.arches import canonical_arch
-from kimchictl.media.identify import identify
+from kimchictl.media.naming.arches import canonical_arch
+from kimchictl.media.naming.identify import identify
 from kimchictl.media.records import Media
 from kimchictl.store.documents import encode
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kimchictl.media.osinfo_files import Unparsable, read_document
+from kimchictl.media.naming.osinfo_files import Unparsable, read_document
 from lab.documents import GOOD, KINDS, examine_json, examine_xml, json_document
 
 

@@ -16,8 +16,8 @@ import pytest
 from kimchictl.catalog.distros import parse_distro
 from kimchictl.catalog.parse import parse
 from kimchictl.config import KEYS
-from kimchictl.media.labels import PARTS
-from kimchictl.media.rules import parse_rule
+from kimchictl.media.naming.labels import PARTS
+from kimchictl.media.naming.rules import parse_rule
 
 SETUP = Path(__file__).resolve().parent.parent / "setup"
 RULES = SETUP.parent / "kimchictl/data/rules.json"

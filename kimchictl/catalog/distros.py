@@ -10,7 +10,7 @@ from kimchictl.catalog.fields import DISTRO, HIDDEN
 from kimchictl.catalog.parse import parse
 from kimchictl.catalog.records import Template
 from kimchictl.errors import Invalid
-from kimchictl.media.arches import canonical_arch
+from kimchictl.media.naming.arches import canonical_arch
 
 _RUNS_TOO = {"x86_64": frozenset({"i686"}), "aarch64": frozenset({"armv7l", "armv6l"})}
 

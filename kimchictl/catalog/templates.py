@@ -13,7 +13,7 @@ from kimchictl.errors import Invalid
 from kimchictl.media.records import Identity, Image
 
 if TYPE_CHECKING:
-    from kimchictl.media.settings import Settings
+    from kimchictl.media.naming.settings import Settings
 
 
 def identity_of(image: Image) -> Identity:

@@ -17,7 +17,7 @@ def host() -> None:
 @pass_app
 def show(app: App) -> None:
     """Show the host: its name, memory and CPUs, and the versions of libvirt and the hypervisor."""
-    from kimchictl.actions.host_report import HostSummary, summarise
+    from kimchictl.actions.host.host_report import HostSummary, summarise
 
     keys = tuple(HostSummary.__dataclass_fields__)
     app.emit(summarise(app.host), View(keys, keys))
@@ -38,7 +38,7 @@ def capabilities(app: App, probe: bool) -> None:
       kimchictl host capabilities -o json
       kimchictl -c qemu+ssh://root@far.example/system host capabilities --probe
     """
-    from kimchictl.actions.host_report import HostCapabilities, find_capabilities
+    from kimchictl.actions.host.host_report import HostCapabilities, find_capabilities
 
     keys = tuple(HostCapabilities.__dataclass_fields__)
     app.emit(find_capabilities(app.host, app.places.cache_dir, probe), View(keys, keys, name="libvirtd"))
@@ -66,8 +66,8 @@ def check(app: App) -> int:
 
     Exit status: 0 nothing fails, warnings or not; 7 something fails.
     """
-    from kimchictl.actions.doctor import Ours, check_host
-    from kimchictl.actions.findings import FAIL
+    from kimchictl.actions.host.doctor import Ours, check_host
+    from kimchictl.actions.host.findings import FAIL
 
     ours = Ours(app.config, _files(app))
     findings = check_host(lambda: app.host, app.host_uri, ours, app.remote_host is None)
@@ -77,8 +77,8 @@ def check(app: App) -> int:
 
 def _files(app: App) -> tuple[str, ...]:
     """The files of this machine that templates name."""
-    from kimchictl.actions.marks import files_of
-    from kimchictl.actions.show_templates import readable
+    from kimchictl.actions.documents.marks import files_of
+    from kimchictl.actions.documents.show_templates import readable
     from kimchictl.catalog.nouns import TEMPLATES
 
     templates = [template for _, template in readable(app.templates.read(), TEMPLATES, app.note)]

@@ -21,7 +21,7 @@ from kimchictl.render import View
 from kimchictl.units import format_size
 
 if TYPE_CHECKING:
-    from kimchictl.virt.poolxml import PoolPlan
+    from kimchictl.virt.storage.poolxml import PoolPlan
 
 TYPES = ("dir", "fs", "netfs", "logical", "iscsi", "rbd")
 
@@ -54,8 +54,8 @@ def list_(app: App) -> None:
       kimchictl pool list
       kimchictl pool list --filter active=true -o name
     """
-    from kimchictl.actions.storage import list_pools
-    from kimchictl.actions.usage import template_users
+    from kimchictl.actions.documents.usage import template_users
+    from kimchictl.actions.storage.listing import list_pools
 
     found = list_pools(app.host, app.config["pool.timeout"], template_users(app.templates))
     for each in found:
@@ -74,15 +74,15 @@ def show(app: App, name: str) -> None:
     Examples:
       kimchictl pool show default -o json
     """
-    from kimchictl.actions.storage import list_pools
-    from kimchictl.actions.usage import template_users
+    from kimchictl.actions.documents.usage import template_users
+    from kimchictl.actions.storage.listing import list_pools
 
     found = list_pools(app.host, app.config["pool.timeout"], template_users(app.templates), (name,))
     app.emit(found[0], POOLS)
 
 
 def _source_options(function: Any) -> Any:
-    """What tells libvirt where a pool lies; see kimchictl.virt.poolxml for which type takes what."""
+    """What tells libvirt where a pool lies; see kimchictl.virt.storage.poolxml for which type takes what."""
     options = (
         click.option("--path", metavar="P", help="Its directory, made if need be; or where its devices appear."),
         click.option("--source-host", "hosts", metavar="HOST[:PORT]", multiple=True, help="Server; rbd takes several."),
@@ -102,7 +102,7 @@ def _source_options(function: Any) -> Any:
 
 
 def _plan(app: App, given: dict[str, Any]) -> "PoolPlan":
-    from kimchictl.virt.poolxml import PoolPlan
+    from kimchictl.virt.storage.poolxml import PoolPlan
 
     if given["path"] and app.remote_host is None:
         given = {**given, "path": os.path.abspath(given["path"])}
@@ -134,7 +134,7 @@ def create(app: App, name: str, kind: str, start: bool, autostart: bool, **sourc
       kimchictl pool create vg0 --type logical --source-name vg0
       kimchictl pool create ceph --type rbd --source-host mon1:6789 --source-name vms --auth-user me --secret-usage ceph
     """
-    from kimchictl.virt.poolchange import create_pool
+    from kimchictl.virt.storage.poolchange import create_pool
 
     create_pool(app.host, name, _plan(app, source), kind, start, autostart)
     app.note(f"pool {name!r} created{' and started' if start else f'; start it with kimchictl pool start {name}'}")
@@ -153,7 +153,7 @@ def edit(app: App, name: str, autostart: bool | None, **source: Any) -> None:
       kimchictl pool edit isos --no-autostart
       kimchictl pool edit nas --source-host other-nas.example
     """
-    from kimchictl.virt.poolchange import change_pool, set_autostart
+    from kimchictl.virt.storage.poolchange import change_pool, set_autostart
 
     if autostart is None and not any(source.values()):
         raise UsageError(f"nothing to change of pool {name!r}", "see --help for what can be")
@@ -170,7 +170,7 @@ def edit(app: App, name: str, autostart: bool | None, **source: Any) -> None:
 @pass_app
 def start(app: App, names: tuple[str, ...]) -> int:
     """Start storage pools."""
-    from kimchictl.virt.poolchange import start_pool
+    from kimchictl.virt.storage.poolchange import start_pool
 
     def one(name: str) -> None:
         app.note(f"pool {name!r} {'started' if start_pool(app.host, name) else 'is already active'}")
@@ -183,7 +183,7 @@ def start(app: App, names: tuple[str, ...]) -> int:
 @pass_app
 def stop(app: App, names: tuple[str, ...]) -> int:
     """Stop storage pools; what is in them stays."""
-    from kimchictl.virt.poolchange import stop_pool
+    from kimchictl.virt.storage.poolchange import stop_pool
 
     def one(name: str) -> None:
         app.note(f"pool {name!r} {'stopped' if stop_pool(app.host, name) else 'is already inactive'}")
@@ -207,8 +207,8 @@ def delete(app: App, names: tuple[str, ...], with_contents: bool, missing_ok: bo
       kimchictl pool delete isos
       kimchictl pool delete scratch --with-contents
     """
-    from kimchictl.actions.remove_pool import bill_of, delete_pool, delete_with_contents
-    from kimchictl.actions.usage import template_users
+    from kimchictl.actions.documents.usage import template_users
+    from kimchictl.actions.storage.remove_pool import bill_of, delete_pool, delete_with_contents
 
     users = template_users(app.templates)
 

@@ -16,7 +16,7 @@ from kimchictl.render.usage import LEAST_PEAK, amount, spark
 from kimchictl.units import parse_duration
 
 if TYPE_CHECKING:
-    from kimchictl.actions.statistics import Look, Statistics
+    from kimchictl.actions.host.statistics import Look, Statistics
     from kimchictl.render.watch import Frame
     from kimchictl.virt.connection import Host
 
@@ -83,7 +83,7 @@ def collect(app: App, once: bool, interval: float | None) -> None:
       systemctl enable --now kimchi-stats.service
       * * * * *  root  kimchictl -q stats collect --once
     """
-    from kimchictl.actions.collect import collect
+    from kimchictl.actions.host.collect import collect
 
     interval = interval or _interval(f"{app.config['stats.interval']:g}")
     collect(lambda: _connect(app), app.places.state_dirs, app.places.run_dir, interval, once, app.note)
@@ -109,7 +109,7 @@ def show(app: App, name: str | None, since: float | None) -> None:
       kimchictl stats show web-1 --since 1d
       kimchictl stats show -o json --filter 'cpu.current>=50'
     """
-    from kimchictl.actions.statistics import WINDOW, find_journal, look, never_seen
+    from kimchictl.actions.host.statistics import WINDOW, find_journal, look, never_seen
 
     def connect() -> "Host":
         return _connect(app)
@@ -132,7 +132,7 @@ def watch(app: App, interval: float | None) -> None:
 
     A bar is filled by the current value over the peak of the last hour; a peak below 100 kB/s counts as that.
     """
-    from kimchictl.actions.statistics import Watch, find_journal
+    from kimchictl.actions.host.statistics import Watch, find_journal
     from kimchictl.render import watch as screen
 
     if not is_terminal(sys.stdout):

@@ -50,7 +50,7 @@ def list_(app: App) -> None:
       kimchictl task list
       kimchictl task list --filter state=running -o name
     """
-    from kimchictl.actions.tasks import tasks
+    from kimchictl.actions.host.tasks import tasks
 
     found, problems = tasks(app.tasks)
     for problem in problems:
@@ -63,7 +63,7 @@ def list_(app: App) -> None:
 @pass_app
 def show(app: App, name: str) -> None:
     """Show one task. The first characters of its id are enough, here as everywhere."""
-    from kimchictl.actions.tasks import task
+    from kimchictl.actions.host.tasks import task
 
     app.emit(task(app.tasks, name), TASKS)
 
@@ -74,7 +74,7 @@ def show(app: App, name: str) -> None:
 @pass_app
 def wait(app: App, names: tuple[str, ...], timeout: float | None) -> int:
     """Wait until tasks are over. The exit status is 0 only if they finished."""
-    from kimchictl.actions.tasks import wait
+    from kimchictl.actions.host.tasks import wait
 
     return app.each(names, lambda name: wait(app.tasks, name, timeout))[1]
 
@@ -90,7 +90,7 @@ def cancel(app: App, names: tuple[str, ...], timeout: float) -> int:
 
     Their process gets a SIGTERM, after making sure that it is still the one that does the work.
     """
-    from kimchictl.actions.tasks import cancel
+    from kimchictl.actions.host.tasks import cancel
 
     def one(name: str) -> None:
         ended = cancel(app.tasks, name, timeout, app.note)

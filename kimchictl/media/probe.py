@@ -12,7 +12,7 @@ from datetime import datetime
 
 from kimchictl.errors import Invalid, KimchiError, NotFound
 from kimchictl.media.descriptors import NOT_AN_IMAGE, NotAnImage, read_media
-from kimchictl.media.identify import identify
+from kimchictl.media.naming.identify import identify
 from kimchictl.media.records import Identity, Image, Media
 from kimchictl.media.source import FileSource, Source, Unreadable, open_source
 from kimchictl.units import format_time

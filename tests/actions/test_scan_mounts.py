@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from kimchictl.actions.scan import ScanOptions, ScanResult, deep_scan
-from kimchictl.media.index import Index
+from kimchictl.actions.images.scan import ScanOptions, ScanResult, deep_scan
+from kimchictl.media.scan.index import Index
 from lab.images import make_image
 from lab.mounts import in_namespace, mount, needs_mounts, unmount
 

@@ -5,8 +5,8 @@ import pytest
 from kimchictl.catalog.records import Template
 from kimchictl.catalog.resolve import Defaults, resolve
 from kimchictl.catalog.templates import recommend
+from kimchictl.media.naming.settings import settings_for
 from kimchictl.media.records import Identity
-from kimchictl.media.settings import settings_for
 
 
 @pytest.mark.parametrize("arch", ["aarch64", "riscv64", "ppc64le", "s390x"])

@@ -9,8 +9,8 @@ from kimchictl.catalog.records import Disk, Graphics, Network
 from kimchictl.catalog.resolve import Defaults, defaults_of, resolve
 from kimchictl.catalog.templates import from_image, require_installable, suggested_name
 from kimchictl.errors import Invalid
+from kimchictl.media.naming.settings import Settings
 from kimchictl.media.records import Image
-from kimchictl.media.settings import Settings
 
 MODERN = Settings(2048, 1024, 2, 20, "virtio", "virtio", "q35", "bios")
 WIN11 = Settings(4096, 4096, 2, 64, "sata", "e1000e", "q35", "uefi", secure_boot=True, tpm=True)

@@ -11,8 +11,8 @@ import time
 
 import pytest
 
-from kimchictl.actions.collect import journal_directory
-from kimchictl.actions.journal import Journal, Sample, Usage, Writer
+from kimchictl.actions.host.collect import journal_directory
+from kimchictl.actions.host.journal import Journal, Sample, Usage, Writer
 
 URI = "test:///default"
 MAIN = [sys.executable, "-m", "kimchictl", "-c", URI]

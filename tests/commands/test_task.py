@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from kimchictl.actions.processes import identity
-from kimchictl.actions.tasks import task_store
-from kimchictl.media.index import Index
+from kimchictl.actions.host.processes import identity
+from kimchictl.actions.host.tasks import task_store
+from kimchictl.media.scan.index import Index
 
 KEYS = {"id", "what", "who", "host", "state", "started", "finished", "progress", "message", "pid"}
 

@@ -107,7 +107,7 @@ def test_names_that_are_not_there_are_told_one_by_one(kimchi, debian):
 
 
 def test_the_vms_made_from_a_template_are_listed_with_it(kimchi, debian, tmp_path):
-    from kimchictl.virt.metadata import NAMESPACE
+    from kimchictl.virt.domain.metadata import NAMESPACE
 
     (tmp_path / "host.xml").write_text(
         f"""<node><domain type='test'><name>web</name><memory>1024</memory><os><type>hvm</type></os><metadata>

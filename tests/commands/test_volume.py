@@ -2,10 +2,10 @@
 
 import pytest
 
-from kimchictl.actions.volume_changes import parse_new_size
+from kimchictl.actions.storage.volume_changes import parse_new_size
 from kimchictl.commands.volume.change import WIPES
 from kimchictl.errors import Invalid
-from kimchictl.virt import volumechange
+from kimchictl.virt.storage import volumechange
 
 GIB = 1 << 30
 TEST = ("-c", "test:///default")

@@ -37,7 +37,7 @@ def test_the_rest_is_there(host, kimchi):
 
 
 def test_an_image_that_guests_cannot_read_fails_with_the_directory_in_the_way(host, tmp_path):
-    from kimchictl.actions.doctor import guests
+    from kimchictl.actions.host.doctor import guests
     from kimchictl.virt.connection import open_host
 
     closed = tmp_path / "closed"

@@ -6,7 +6,7 @@ from pathlib import Path
 import libvirt
 import pytest
 
-GOLDEN = Path(__file__).parents[1] / "virt/golden"
+GOLDEN = Path(__file__).parents[1] / "virt/domain/golden"
 RUNNABLE = [path for path in GOLDEN.iterdir() if re.search('type="qemu">(?s:.*)arch="x86_64"', path.read_text())]
 
 

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from kimchictl.actions import fetch_volume as module
+from kimchictl.actions.storage import fetch_volume as module
 from lab.images import make_image
 from lab.web import Served, WebServer
 
@@ -67,7 +67,7 @@ def test_what_is_there_is_not_fetched_again_and_something_else_is_left_alone(poo
     ids=["dead", "broken", "another checksum"],
 )
 def test_a_failure_leaves_no_volume(pool, kimchi, server, content, way, served, status, monkeypatch):
-    monkeypatch.setattr("kimchictl.media.download._PAUSE", 0.01)
+    monkeypatch.setattr("kimchictl.media.remote.download._PAUSE", 0.01)
     server.files["/a.iso"] = Served(content, **served)
     wrong = ("--checksum", "sha256:" + "0" * 64) if not served else ()
     kimchi("volume", "fetch", "p", server.url("/a.iso"), *wrong, status=status)
@@ -76,7 +76,7 @@ def test_a_failure_leaves_no_volume(pool, kimchi, server, content, way, served, 
 
 
 def test_a_broken_connection_is_taken_up(pool, kimchi, server, content, way, monkeypatch):
-    monkeypatch.setattr("kimchictl.media.download._PAUSE", 0.01)
+    monkeypatch.setattr("kimchictl.media.remote.download._PAUSE", 0.01)
     server.files["/a.iso"] = Served(content, reset_after=300_000, resets=2)
     kimchi("volume", "fetch", "p", server.url("/a.iso"), status=0)
     assert (pool / "a.iso").read_bytes() == content

@@ -83,7 +83,7 @@ def test_a_dead_pool_costs_the_others_nothing(pool, kimchi, tmp_path):
 
 def test_on_a_read_only_connection_nothing_is_refreshed(pool, host):
     from kimchictl.virt.connection import open_host
-    from kimchictl.virt.pools import list_pools
+    from kimchictl.virt.storage.pools import list_pools
 
     (pool / "new").write_text("x")
     with open_host(host.uri, readonly=True) as opened:
@@ -99,7 +99,7 @@ def test_a_pool_that_writes_a_volume_is_busy_and_not_broken(pool, host, kimchi):
             raise error
 
     from kimchictl.virt.connection import open_host
-    from kimchictl.virt.poolrefresh import refresh
+    from kimchictl.virt.storage.poolrefresh import refresh
 
     with open_host(host.uri) as opened:
         assert refresh(opened, Busy(), "p", "dir", str(pool), 5).error == "busy: a volume is being written"

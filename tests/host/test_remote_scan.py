@@ -54,7 +54,7 @@ def test_the_same_record_comes_over_ssh_as_from_the_file(far, kimchi, host):
 
 
 def test_a_second_scan_reads_nothing_again(far, kimchi, monkeypatch):
-    monkeypatch.setattr("kimchictl.media.entries.RACY", -1 << 62)  # else what was just written may change unnoticed
+    monkeypatch.setattr("kimchictl.media.scan.entries.RACY", -1 << 62)  # or the new is read again
     listed(kimchi, "iso", "scan", *far)
     assert "1 images, 0 files opened" in kimchi("iso", "scan", "-v", *far, status=0).err
 
@@ -111,7 +111,7 @@ def test_a_pool_that_is_no_directory_of_this_machine_is_read_through_libvirt_too
     kimchi("pool", "create", "p", "--path", tmp_path / "p", "--start", status=0)
     make_image(tmp_path / "p/deb.iso", DEBIAN)
     direct = listed(kimchi, "iso", "scan")
-    monkeypatch.setattr("kimchictl.virt.pools.FILE_POOLS", ())
+    monkeypatch.setattr("kimchictl.virt.storage.pools.FILE_POOLS", ())
     scan = kimchi("iso", "scan", "--full", "-v", "-o", "json", status=0)
     assert scan.json == direct and direct[0]["host"] is None
     assert "2 reads, 10240 bytes" in scan.err

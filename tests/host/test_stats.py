@@ -11,8 +11,8 @@ from pathlib import Path
 import libvirt
 import pytest
 
-from kimchictl.actions.collect import journal_directory
-from kimchictl.actions.journal import Journal
+from kimchictl.actions.host.collect import journal_directory
+from kimchictl.actions.host.journal import Journal
 from kimchictl.virt.connection import open_host
 from kimchictl.virt.stats import HOST, measure
 from lab.host import PrivateHost

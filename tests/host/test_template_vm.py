@@ -47,7 +47,7 @@ def test_a_vm_that_runs_is_refused(web, kimchi):
 
 def test_what_was_copied_goes_when_the_template_cannot_be_stored(web, kimchi, monkeypatch):
     pool = web()
-    from kimchictl.actions import from_vm
+    from kimchictl.actions.documents import from_vm
     from kimchictl.errors import Failed
 
     def full(*_arguments):

@@ -4,10 +4,10 @@ import os
 
 import pytest
 
-from kimchictl.actions.virt_type import KvmAnswer, kvm_answer
+from kimchictl.actions.vms.virt_type import KvmAnswer, kvm_answer
 from kimchictl.virt.capabilities import Machine
 from kimchictl.virt.connection import open_host
-from kimchictl.virt.kvm import NAME, try_kvm, why
+from kimchictl.virt.domain.kvm import NAME, try_kvm, why
 from lab.images import make_image
 
 MACHINE = Machine("x86_64", "kvm", "q35")

@@ -73,7 +73,8 @@ def test_a_display_that_others_can_reach_needs_a_password(pool, kimchi, host):
 KILLED = """
 import os, signal, sys
 from kimchictl import cli
-from kimchictl.virt import domains, volumes
+from kimchictl.virt.domain import domains
+from kimchictl.virt.storage import volumes
 where = sys.argv.pop(1)
 if where == "volume":
     real = volumes.create_volume

@@ -80,7 +80,7 @@ def test_a_header_that_names_a_file_of_the_host_is_refused(web, kimchi):
 
 
 def test_a_running_guest_that_does_not_let_go_keeps_its_disk(web, kimchi, monkeypatch):
-    monkeypatch.setattr("kimchictl.virt.devices.PATIENCE", 0.3)
+    monkeypatch.setattr("kimchictl.virt.domain.devices.PATIENCE", 0.3)
     kimchi("vm", "disk", "attach", "web", "--size", "1G", status=0)
     kimchi("vm", "start", "web", status=0)
     assert "--next-start" in kimchi("vm", "disk", "detach", "web", "vdb", status=8).err

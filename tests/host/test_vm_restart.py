@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from kimchictl.virt import domains, power
+from kimchictl.virt.domain import domains, power
 from lab.host import PrivateHost
 from lab.images import make_image
 

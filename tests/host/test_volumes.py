@@ -127,7 +127,7 @@ def test_a_download_is_the_same_and_as_sparse(pool, kimchi, file, tmp_path):
 
 
 def test_a_broken_download_goes_on_where_it_broke_unless_the_volume_changed(pool, kimchi, file, tmp_path, monkeypatch):
-    from kimchictl.virt import volumestream
+    from kimchictl.virt.storage import volumestream
 
     whole = volumestream.download
 

@@ -7,7 +7,7 @@ import libvirt
 import pytest
 
 from kimchictl.virt.connection import open_host
-from kimchictl.virt.volumes import list_volumes, read_volume
+from kimchictl.virt.storage.volumes import list_volumes, read_volume
 from lab.images import make_image
 
 

@@ -16,11 +16,11 @@ from typing import Any
 from kimchictl.catalog.distros import parse_distro
 from kimchictl.catalog.parse import parse, to_document
 from kimchictl.errors import KimchiError
-from kimchictl.media.osinfo import Database
-from kimchictl.media.osinfo_compile import compile_files
-from kimchictl.media.osinfo_files import find_files
+from kimchictl.media.naming.osinfo import Database
+from kimchictl.media.naming.osinfo_compile import compile_files
+from kimchictl.media.naming.osinfo_files import find_files
+from kimchictl.media.naming.rules import parse_rule
 from kimchictl.media.records import Media
-from kimchictl.media.rules import parse_rule
 from kimchictl.store.documents import Unfit, decode
 from lab import osinfo_tree
 

@@ -22,9 +22,9 @@ from pathlib import Path
 import kimchictl
 from kimchictl.errors import Damaged
 from kimchictl.media.descriptors import MAX_READ, read_media
-from kimchictl.media.identify import identify
-from kimchictl.media.inside import MAX_BYTES, MAX_READS
-from kimchictl.media.naming import Namer
+from kimchictl.media.naming.identify import identify
+from kimchictl.media.naming.inside import MAX_BYTES, MAX_READS
+from kimchictl.media.naming.namer import Namer
 from kimchictl.media.probe import describe
 from kimchictl.media.source import Source
 from lab.images import (

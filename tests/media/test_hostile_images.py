@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from kimchictl.media import descriptors
-from kimchictl.media.naming import Namer
-from kimchictl.media.osinfo import open_database
+from kimchictl.media.naming.namer import Namer
+from kimchictl.media.naming.osinfo import open_database
 from lab.mutations import Mutant, Sectors, examine, mutant, originals
 
 

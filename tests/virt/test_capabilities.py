@@ -5,7 +5,7 @@ import pytest
 from kimchictl.catalog.records import Template
 from kimchictl.errors import Invalid
 from kimchictl.virt.capabilities import Capabilities, Guest, choose_machine, parse_capabilities, parse_features
-from kimchictl.virt.machine import choose_hardware, find_machine
+from kimchictl.virt.domain.machine import choose_hardware, find_machine
 
 X86 = Guest("x86_64", "/usr/bin/qemu-system-x86_64", ("qemu", "kvm"), ("pc", "q35"))
 ARM = Guest("aarch64", "/usr/bin/qemu-system-aarch64", ("qemu",), ("virt",))

@@ -5,7 +5,7 @@ from pathlib import Path
 from kimchictl.virt.connection import open_host
 from kimchictl.virt.secrets import secrets_of, usages_in
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parent / "domain/golden"
 
 
 def test_the_secrets_of_a_domain_are_those_that_its_drives_name():

@@ -2,8 +2,8 @@
 
 import click
 
-from kimchictl.actions.edit_documents import new_name
-from kimchictl.actions.known_distros import add_distro, draft_distro
+from kimchictl.actions.documents.edit_documents import new_name
+from kimchictl.actions.documents.known_distros import add_distro, draft_distro
 from kimchictl.app import App
 from kimchictl.catalog.nouns import DISTROS as NOUN
 from kimchictl.catalog.options import Changes

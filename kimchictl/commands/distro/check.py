@@ -2,8 +2,8 @@
 
 import click
 
-from kimchictl.actions.distro_check import DistroCheck, check_distros
-from kimchictl.actions.show_templates import readable
+from kimchictl.actions.documents.distro_check import DistroCheck, check_distros
+from kimchictl.actions.documents.show_templates import readable
 from kimchictl.app import App
 from kimchictl.catalog.distros import is_hidden
 from kimchictl.catalog.nouns import DISTROS as NOUN

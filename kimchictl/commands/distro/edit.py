@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import click
 
-from kimchictl.actions.edit_documents import Edited, edit_by_options, edit_in_editor, new_name
+from kimchictl.actions.documents.edit_documents import Edited, edit_by_options, edit_in_editor, new_name
 from kimchictl.app import App
 from kimchictl.catalog.nouns import DISTROS as NOUN
 from kimchictl.catalog.options import Changes

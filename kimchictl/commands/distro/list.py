@@ -4,7 +4,7 @@ import os
 
 import click
 
-from kimchictl.actions.show_templates import readable
+from kimchictl.actions.documents.show_templates import readable
 from kimchictl.app import App
 from kimchictl.catalog.distros import is_hidden, runs_on
 from kimchictl.catalog.nouns import DISTROS as NOUN
@@ -31,7 +31,7 @@ def list_(app: App, all_arch: bool, everything: bool) -> None:
     found = readable(listing, NOUN, app.note)
     shown = [(distro, document.origin) for document, distro in found if not is_hidden(distro)]
     if everything:
-        from kimchictl.actions.osinfo_distros import ORIGIN, osinfo_distros
+        from kimchictl.actions.documents.osinfo_distros import ORIGIN, osinfo_distros
 
         shown += [(distro, ORIGIN) for distro in osinfo_distros(listing.documents)]
     wanted = [(distro, origin) for distro, origin in shown if all_arch or runs_on(distro.os_arch, here)]

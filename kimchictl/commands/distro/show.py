@@ -2,7 +2,7 @@
 
 import click
 
-from kimchictl.actions.known_distros import find_distro
+from kimchictl.actions.documents.known_distros import find_distro
 from kimchictl.app import App
 from kimchictl.commands.base import Command, name_argument, pass_app
 from kimchictl.commands.distro.views import DISTROS, row

@@ -29,10 +29,10 @@ def list_(app: App, duplicates: bool) -> None:
     for note in found.notes:
         app.note(note)
     if duplicates:
-        from kimchictl.actions.duplicates import find_duplicates
+        from kimchictl.actions.images.duplicates import find_duplicates
 
         app.emit_list(find_duplicates(found.images, app.progress), DUPLICATES)
         return
-    from kimchictl.actions.usage import used_by_templates
+    from kimchictl.actions.documents.usage import used_by_templates
 
     app.emit_list(used_by_templates(found.images, app.templates), IMAGES)

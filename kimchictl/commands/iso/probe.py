@@ -27,8 +27,8 @@ def probe(app: App, sources: tuple[str, ...], explain: bool) -> int:
 
     Exit status: 0 all were read; 1 a URL or a file could not be; 3 not found; 4 not an image; 7 some failed.
     """
-    from kimchictl.actions.sources import look_at
-    from kimchictl.actions.usage import used_by_templates
+    from kimchictl.actions.documents.usage import used_by_templates
+    from kimchictl.actions.images.sources import look_at
 
     remote = app.remote_host is not None
     seen, status = app.each(sources, lambda source: look_at(source, lambda: app.host, app.config, remote))

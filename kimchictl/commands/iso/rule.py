@@ -20,7 +20,7 @@ def rule() -> None:
 @pass_app
 def list_(app: App) -> None:
     """List the rules of this site, and what is wrong with them."""
-    from kimchictl.actions.teach import list_rules
+    from kimchictl.actions.images.teach import list_rules
 
     app.emit_list(list_rules(app.rules), RULES)
 
@@ -38,7 +38,7 @@ def show(app: App, name: str) -> None:
 @pass_app
 def edit(app: App, name: str) -> None:
     """Open a rule in VISUAL or EDITOR, and again after a mistake."""
-    from kimchictl.actions.teach import edit_rule
+    from kimchictl.actions.images.teach import edit_rule
 
     app.note(f"rule {name!r} {'changed' if edit_rule(app.rules, name) else 'is unchanged'}")
 

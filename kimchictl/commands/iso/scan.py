@@ -12,7 +12,7 @@ from kimchictl.errors import UsageError
 from kimchictl.render import check_selection
 
 if TYPE_CHECKING:
-    from kimchictl.actions.scan import ScanOptions, ScanResult
+    from kimchictl.actions.images.scan import ScanOptions, ScanResult
 
 
 @click.command(cls=Command)
@@ -57,7 +57,7 @@ def scan(
     Exit status: 0 done; 2 no PATH and no scan.paths; 3 PATH not found; 5 no host; 7 some failed, or, with
     --strict, something inside could not be read; 10 something changed, with --detailed-exitcode.
     """
-    from kimchictl.actions.scan import ScanOptions
+    from kimchictl.actions.images.scan import ScanOptions
 
     check_selection(CHANGES if changed else IMAGES, app.options)
     options = ScanOptions(changed=changed, create_templates=create_templates, **_look(app, look))
@@ -87,8 +87,8 @@ def _look(app: App, given: dict[str, bool | tuple[str, ...]]) -> dict[str, bool 
 
 
 def _deep(app: App, paths: tuple[str, ...], pools: tuple[str, ...], options: "ScanOptions") -> "ScanResult":
-    from kimchictl.actions.scan import deep_scan
-    from kimchictl.media.knowledge import knowledge_key
+    from kimchictl.actions.images.scan import deep_scan
+    from kimchictl.media.naming.knowledge import knowledge_key
 
     if pools:
         raise UsageError("--pool does not go with --deep")
@@ -104,8 +104,8 @@ def _deep(app: App, paths: tuple[str, ...], pools: tuple[str, ...], options: "Sc
 def _shallow(app: App, paths: tuple[str, ...], pools: tuple[str, ...], options: "ScanOptions") -> "ScanResult":
     if paths:
         raise UsageError(f"a PATH, like {paths[0]!r}, goes with --deep", "without it, storage pools are scanned")
-    from kimchictl.actions.scan import shallow_scan
-    from kimchictl.media.knowledge import knowledge_key
+    from kimchictl.actions.images.scan import shallow_scan
+    from kimchictl.media.naming.knowledge import knowledge_key
 
     return shallow_scan(app.host, pools, options, app.index, app.progress, knowledge_key(app.places))
 
@@ -123,7 +123,7 @@ def _tell(app: App, result: "ScanResult", news_only: bool) -> None:
 
 def _create_templates(app: App, result: "ScanResult") -> int:
     """Make templates of what was first seen; how many could not be made."""
-    from kimchictl.actions.from_scan import declined_by, templates_for_images
+    from kimchictl.actions.documents.from_scan import declined_by, templates_for_images
 
     if not result.first_seen:
         return 0
@@ -138,7 +138,7 @@ def _create_templates(app: App, result: "ScanResult") -> int:
 def _emit(app: App, result: "ScanResult", changed: bool, everything: bool) -> None:
     if (not changed and app.options.quiet) or (changed and not result.changes and app.format != "json"):
         return
-    from kimchictl.actions.usage import used_by_templates
+    from kimchictl.actions.documents.usage import used_by_templates
     from kimchictl.query import plain
 
     if changed:

@@ -26,8 +26,8 @@ def teach(app: App, source: str, distro: str, version: str, name: str | None, re
       kimchictl iso teach appliance-4.2.iso --os-distro ourappliance --os-version 4.2
       kimchictl iso teach old.iso --os-distro debian --os-version 3.1 --dry-run
     """
-    from kimchictl.actions.sources import opened
-    from kimchictl.actions.teach import keep_rule, rule_for
+    from kimchictl.actions.images.sources import opened
+    from kimchictl.actions.images.teach import keep_rule, rule_for
 
     with opened(source, lambda: app.host, app.config, app.remote_host is not None) as medium:
         document = rule_for(medium, distro, version, name)

@@ -8,7 +8,7 @@ from kimchictl.media.records import Image
 from kimchictl.render import View
 
 if TYPE_CHECKING:
-    from kimchictl.media.evidence import Evidence
+    from kimchictl.media.naming.evidence import Evidence
 
 IMAGES = View(
     columns=("location", "os_distro", "os_version", "os_arch", "bootable", "size"),
@@ -31,7 +31,7 @@ DUPLICATES = View(
 
 def emit_explained(app: App, images: Sequence[Image], evidence: Sequence["Evidence"]) -> None:
     """The images with the evidence of their names: in JSON as the key `evidence`, else as a line a fact."""
-    from kimchictl.media.settings import settings_for
+    from kimchictl.media.naming.settings import settings_for
     from kimchictl.query import plain
 
     rows = []

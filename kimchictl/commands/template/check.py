@@ -2,9 +2,9 @@
 
 import click
 
-from kimchictl.actions.check_templates import check_templates
-from kimchictl.actions.findings import FAIL
-from kimchictl.actions.show_templates import readable
+from kimchictl.actions.documents.check_templates import check_templates
+from kimchictl.actions.documents.show_templates import readable
+from kimchictl.actions.host.findings import FAIL
 from kimchictl.app import App
 from kimchictl.catalog.nouns import TEMPLATES as NOUN
 from kimchictl.catalog.records import Template
@@ -53,7 +53,7 @@ def check(app: App, names: tuple[str, ...]) -> int:
 def _ask_servers(app: App, templates: list[Template]) -> dict[str, tuple[str, str]]:
     if not templates:
         return {}
-    from kimchictl.actions.distro_check import check_distros
+    from kimchictl.actions.documents.distro_check import check_distros
     from kimchictl.media.remote import net_settings
 
     checks = check_distros(

@@ -2,8 +2,8 @@
 
 import click
 
-from kimchictl.actions.edit_documents import clone_document, new_name
-from kimchictl.actions.provenance import made
+from kimchictl.actions.documents.edit_documents import clone_document, new_name
+from kimchictl.actions.documents.provenance import made
 from kimchictl.app import App
 from kimchictl.catalog.nouns import TEMPLATES as NOUN
 from kimchictl.commands.base import Command, names_argument, pass_app

@@ -5,8 +5,8 @@ from functools import partial
 
 import click
 
-from kimchictl.actions.bases import fit_bases
-from kimchictl.actions.create_template import (
+from kimchictl.actions.documents.bases import fit_bases
+from kimchictl.actions.documents.create_template import (
     IF_EXISTS,
     Draft,
     Kept,
@@ -17,12 +17,12 @@ from kimchictl.actions.create_template import (
     keep,
     preview,
 )
-from kimchictl.actions.edit_documents import new_name
-from kimchictl.actions.from_disk import draft_from_disk, find_disk
-from kimchictl.actions.from_scan import declined_by, templates_for_images
-from kimchictl.actions.host_names import check_memory, check_names
-from kimchictl.actions.image_writers import refuse_written
-from kimchictl.actions.known_distros import find_distro
+from kimchictl.actions.documents.edit_documents import new_name
+from kimchictl.actions.documents.from_disk import draft_from_disk, find_disk
+from kimchictl.actions.documents.from_scan import declined_by, templates_for_images
+from kimchictl.actions.documents.host_names import check_memory, check_names
+from kimchictl.actions.documents.image_writers import refuse_written
+from kimchictl.actions.documents.known_distros import find_distro
 from kimchictl.app import App, exit_status
 from kimchictl.catalog.distros import is_hidden
 from kimchictl.catalog.nouns import TEMPLATES
@@ -142,7 +142,7 @@ def _distro(app: App, name: str) -> Template:
 def _create_from_vm(
     app: App, vm: str, name: str | None, changes: Changes, edit: bool, if_exists: str | None, dry_run: bool, yes: bool
 ) -> Kept:
-    from kimchictl.actions.from_vm import draft_from_vm, keep_from_vm
+    from kimchictl.actions.documents.from_vm import draft_from_vm, keep_from_vm
 
     installed = draft_from_vm(app.host, vm, name, changes)
     draft = edit_draft(installed.draft, app.note) if edit else installed.draft

@@ -2,8 +2,8 @@
 
 import click
 
-from kimchictl.actions.edit_documents import delete_document
-from kimchictl.actions.from_scan import decline
+from kimchictl.actions.documents.edit_documents import delete_document
+from kimchictl.actions.documents.from_scan import decline
 from kimchictl.app import App
 from kimchictl.commands.base import Command, missing_ok_option, names_argument, pass_app
 

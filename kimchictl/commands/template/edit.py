@@ -5,10 +5,10 @@ from typing import Any
 
 import click
 
-from kimchictl.actions.bases import fit_bases
-from kimchictl.actions.create_template import memory_note, retarget, system_settings
-from kimchictl.actions.edit_documents import Edited, edit_by_options, edit_in_editor, new_name
-from kimchictl.actions.host_names import check_memory, check_names
+from kimchictl.actions.documents.bases import fit_bases
+from kimchictl.actions.documents.create_template import memory_note, retarget, system_settings
+from kimchictl.actions.documents.edit_documents import Edited, edit_by_options, edit_in_editor, new_name
+from kimchictl.actions.documents.host_names import check_memory, check_names
 from kimchictl.app import App
 from kimchictl.catalog.merge import merge
 from kimchictl.catalog.nouns import TEMPLATES as NOUN

@@ -2,7 +2,7 @@
 
 import click
 
-from kimchictl.actions.transfer import export_text, export_to_directory, exported, write_file
+from kimchictl.actions.documents.transfer import export_text, export_to_directory, exported, write_file
 from kimchictl.app import App
 from kimchictl.catalog.nouns import TEMPLATES as NOUN
 from kimchictl.commands.base import Command, names_argument, pass_app

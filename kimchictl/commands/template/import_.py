@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 
 import click
 
-from kimchictl.actions.create_template import IF_EXISTS, Draft, Kept, keep, preview
-from kimchictl.actions.transfer import Found, documents_in, imported, read_source, sources
+from kimchictl.actions.documents.create_template import IF_EXISTS, Draft, Kept, keep, preview
+from kimchictl.actions.documents.transfer import Found, documents_in, imported, read_source, sources
 from kimchictl.app import App, exit_status
 from kimchictl.catalog.nouns import TEMPLATES as NOUN
 from kimchictl.catalog.parse import unknown_keys

@@ -4,7 +4,7 @@ import os
 
 import click
 
-from kimchictl.actions.list_templates import list_templates
+from kimchictl.actions.documents.list_templates import list_templates
 from kimchictl.app import App
 from kimchictl.commands.base import Command, list_options, pass_app
 from kimchictl.commands.several import on_hosts
@@ -32,7 +32,7 @@ def list_(app: App, used_by: bool) -> None:
     if not used_by:
         app.emit_list(rows, view)
         return
-    from kimchictl.actions.template_users import vms_of_templates
+    from kimchictl.actions.documents.template_users import vms_of_templates
 
     users = vms_of_templates(app.host)
     view = view._replace(columns=(*view.columns, "used_by"), keys=(*view.keys, "used_by"))

@@ -2,7 +2,7 @@
 
 import click
 
-from kimchictl.actions.show_templates import Row, resolved_rows, rows_of
+from kimchictl.actions.documents.show_templates import Row, resolved_rows, rows_of
 from kimchictl.app import App
 from kimchictl.catalog.nouns import TEMPLATES as NOUN
 from kimchictl.catalog.resolve import defaults_of

@@ -9,8 +9,8 @@ from kimchictl.render import View, visible, write_out
 from kimchictl.units import GIB, MIB, format_size
 
 if TYPE_CHECKING:  # a list needs none of it
-    from kimchictl.actions.create_template import Prober
-    from kimchictl.actions.edit_documents import Difference
+    from kimchictl.actions.documents.create_template import Prober
+    from kimchictl.actions.documents.edit_documents import Difference
     from kimchictl.catalog.records import Template
     from kimchictl.media.records import Image
 
@@ -89,7 +89,7 @@ def emit_kept(app: App, templates: Sequence["Template"], several: bool) -> None:
     """The templates for a program: an array where there can be `several`, else an object; nothing as a table."""
     if app.format in ("table", "wide") or (not templates and not several):
         return
-    from kimchictl.actions.show_templates import whole_row
+    from kimchictl.actions.documents.show_templates import whole_row
     from kimchictl.catalog.resolve import defaults_of
 
     rows = [whole_row(template, defaults_of(app.config), app.templates.own.origin) for template in templates]
@@ -125,7 +125,7 @@ def images_of_host(app: App) -> list["Image"]:
 
 def prober(app: App) -> "Prober":
     """What reads the image that a SOURCE names; the host is asked only for a volume of a pool."""
-    from kimchictl.actions.sources import probe_source
+    from kimchictl.actions.images.sources import probe_source
 
     return lambda source: probe_source(source, lambda: app.host, app.config, app.remote_host is not None)
 
@@ -136,7 +136,7 @@ def asker(app: App) -> Callable[["Template"], "Image"]:
     def ask(distro: "Template") -> "Image":
         if "://" not in (distro.cdrom or ""):
             return prober(app)(distro.cdrom or "")
-        from kimchictl.actions.known_distros import ask_servers
+        from kimchictl.actions.documents.known_distros import ask_servers
         from kimchictl.media.remote import net_settings
 
         return ask_servers(distro, app.config.mirrors, net_settings(app.config), app.progress)

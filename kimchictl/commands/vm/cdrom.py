@@ -32,10 +32,10 @@ def insert(app: App, name: str, source: str, target: str | None, no_check: bool,
       kimchictl vm cdrom insert web /srv/iso/virtio-win.iso
       kimchictl vm cdrom insert web pool:default/tools.iso --target sdb
     """
-    from kimchictl.actions import vm_media
+    from kimchictl.actions.vms import vm_media
 
     if "://" in source and not no_check:
-        from kimchictl.actions.sources import opened
+        from kimchictl.actions.images.sources import opened
 
         opened(source, lambda: app.host, app.config).close()
     drive, before, notes = vm_media.insert(app.host, name, source, target, next_start)
@@ -56,7 +56,7 @@ def eject(app: App, name: str, target: str | None, next_start: bool) -> None:
     Examples:
       kimchictl vm cdrom eject web
     """
-    from kimchictl.actions import vm_media
+    from kimchictl.actions.vms import vm_media
 
     drive, before = vm_media.eject(app.host, name, target, next_start)
     place = f"drive {drive!r} of vm {name!r}"

@@ -40,7 +40,7 @@ def choose(app: "App", names: tuple[str, ...], all_vms: bool, filters: tuple[str
         raise UsageError("--all is all VMs: no names beside it")
     from kimchictl.commands.vm.views import VMS
     from kimchictl.query import plain, select
-    from kimchictl.virt.domains import DESCRIBED_KEYS, list_vms
+    from kimchictl.virt.domain.domains import DESCRIBED_KEYS, list_vms
 
     vms = list_vms(app.host, any(text.startswith(DESCRIBED_KEYS) for text in filters))
     passed = tuple(row["name"] for row in select([plain(vm) for vm in vms], filters, VMS.keys))

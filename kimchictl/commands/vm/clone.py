@@ -25,8 +25,8 @@ def clone(app: App, name: str, new: str | None, linked: bool, pool: str | None, 
       kimchictl vm clone web
       kimchictl vm clone web test --linked
     """
-    from kimchictl.actions.clone_vm import clone_vm, plan_clone
-    from kimchictl.virt.pools import find_active_pool
+    from kimchictl.actions.vms.clone_vm import clone_vm, plan_clone
+    from kimchictl.virt.storage.pools import find_active_pool
 
     plan = plan_clone(app.host, name, new, linked)
     if pool is not None:

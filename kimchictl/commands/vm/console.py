@@ -27,7 +27,7 @@ def console(app: App, name: str, force: bool) -> None:
 
 def show_console(app: App, name: str, force: bool, resumed: bool) -> None:
     """The console on standard output; said on a terminal how to leave it."""
-    from kimchictl.virt.console import attach
+    from kimchictl.virt.domain.console import attach
 
     if sys.stdin is not None and sys.stdin.isatty():
         app.note(f"the console of vm {name!r}: Ctrl-] ends it")

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kimchictl.actions.plan_vm import Request, VmPlan, sketch
-from kimchictl.actions.preflight import Findings, plan_vms
-from kimchictl.actions.provision import provision_named
-from kimchictl.actions.unfinished import sweep
-from kimchictl.actions.virt_type import settle_virt_type
+from kimchictl.actions.vms.plan_vm import Request, VmPlan, sketch
+from kimchictl.actions.vms.preflight import Findings, plan_vms
+from kimchictl.actions.vms.provision import provision_named
+from kimchictl.actions.vms.unfinished import sweep
+from kimchictl.actions.vms.virt_type import settle_virt_type
 from kimchictl.app import App
 from kimchictl.catalog.merge import merge
 from kimchictl.catalog.nouns import TEMPLATES
@@ -25,7 +25,7 @@ from kimchictl.render import View, visible, write_out
 from kimchictl.units import format_size
 
 if TYPE_CHECKING:
-    from kimchictl.actions.plan_media import MediaPlan, MediaWish
+    from kimchictl.actions.vms.plan_media import MediaPlan, MediaWish
 
 PLANS = View(("name", "template"), ("name", "template", "volumes", "media"), sort=None)
 
@@ -122,14 +122,14 @@ def _user_data(path: str | None, named: str | None) -> bytes | None:
     """The user data in the file `path`, else in that which the template names. Raises NotFound, Failed, Invalid."""
     if path is None and named is None:
         return None
-    from kimchictl.actions.user_data import read_user_data
+    from kimchictl.actions.vms.user_data import read_user_data
 
     return read_user_data(path if path is not None else named or "")
 
 
 def _driver_disc(app: App) -> str | None:
     """Where the virtio driver disc for Windows is, as the last scans of this host found it, or its active pools."""
-    from kimchictl.actions.driver_disc import find_driver_disc
+    from kimchictl.actions.vms.driver_disc import find_driver_disc
 
     return find_driver_disc(app.host, app.index.images(app.remote_host).images)
 
@@ -143,7 +143,7 @@ def _settled(app: App, request: Request, dry_run: bool) -> Request:
 
 
 def _wish(app: App, request: Request, media: str | None, may_start: bool) -> "MediaWish":
-    from kimchictl.actions.plan_media import MediaWish
+    from kimchictl.actions.vms.plan_media import MediaWish
     from kimchictl.catalog.distros import addresses
     from kimchictl.media.remote import net_settings
 
@@ -153,7 +153,7 @@ def _wish(app: App, request: Request, media: str | None, may_start: bool) -> "Me
 
 def _medium(app: App, request: Request, plans: list[VmPlan], media: str | None, may_start: bool) -> "MediaPlan | None":
     """What is to become of the image behind a URL; None for any other."""
-    from kimchictl.actions.plan_media import is_remote, plan_media
+    from kimchictl.actions.vms.plan_media import is_remote, plan_media
 
     if not is_remote(request):
         return None
@@ -162,7 +162,7 @@ def _medium(app: App, request: Request, plans: list[VmPlan], media: str | None, 
 
 def _bring(app: App, request: Request, medium: "MediaPlan") -> tuple[Request, list[VmPlan]]:
     """The same VMs, with the image where the guests find it."""
-    from kimchictl.actions.plan_media import settle
+    from kimchictl.actions.vms.plan_media import settle
     from kimchictl.media.remote import net_settings
 
     app.note(medium.sentence)
@@ -197,7 +197,7 @@ def _print_xml(app: App, request: Request, media: str | None) -> None:
 
 
 def _foreseen(app: App, request: Request, plans: list[VmPlan], media: str | None) -> list[VmPlan]:
-    from kimchictl.actions.plan_media import is_remote, outlook
+    from kimchictl.actions.vms.plan_media import is_remote, outlook
 
     if not is_remote(request):
         return plans

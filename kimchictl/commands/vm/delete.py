@@ -10,7 +10,7 @@ from kimchictl.commands.vm.chosen import vms_argument
 from kimchictl.units import format_size
 
 if TYPE_CHECKING:
-    from kimchictl.actions.remove_vm import Bill
+    from kimchictl.actions.vms.remove_vm import Bill
 
 
 @click.command(cls=Command)
@@ -30,7 +30,7 @@ def delete(app: App, names: tuple[str, ...], keep_disks: bool, missing_ok: bool,
       kimchictl vm delete web
       kimchictl vm delete web db --keep-disks --yes
     """
-    from kimchictl.actions.remove_vm import make_bill, remove
+    from kimchictl.actions.vms.remove_vm import make_bill, remove
 
     def act(name: str) -> None:
         bill = make_bill(app.host, name, keep_disks)

@@ -23,7 +23,7 @@ def diff(app: App, name: str, template: str | None, detailed_exitcode: bool) -> 
       kimchictl vm diff web
       kimchictl vm diff web --template debian-13
     """
-    from kimchictl.actions.vm_diff import diff_vm, template_of
+    from kimchictl.actions.vms.vm_diff import diff_vm, template_of
     from kimchictl.catalog.nouns import TEMPLATES
     from kimchictl.catalog.resolve import defaults_of, resolve
 

@@ -41,7 +41,7 @@ def list_(app: App, name: str) -> None:
     Examples:
       kimchictl vm disk list web
     """
-    from kimchictl.actions.vm_disks import list_disks
+    from kimchictl.actions.vms.vm_disks import list_disks
 
     app.emit_list(list_disks(app.host, name), DISKS)
 
@@ -80,7 +80,7 @@ def attach(
       kimchictl vm disk attach web --size 20G
       kimchictl vm disk attach web pool:default/data.qcow2
     """
-    from kimchictl.actions.vm_disks import NewDisk, attach_disk
+    from kimchictl.actions.vms.vm_disks import NewDisk, attach_disk
 
     if (source is None) == (size is None):
         raise UsageError("either a disk that is there, or the --size of a new one", "see vm disk attach --help")
@@ -105,7 +105,7 @@ def detach(app: App, name: str, target: str, next_start: bool) -> None:
     Examples:
       kimchictl vm disk detach web vdb
     """
-    from kimchictl.actions.vm_disks import detach_disk
+    from kimchictl.actions.vms.vm_disks import detach_disk
 
     stays = detach_disk(app.host, name, target, next_start)
     app.note(f"disk {target!r} detached from vm {name!r}" + (f"; {stays} stays" if stays else ""))
@@ -127,8 +127,8 @@ def resize(app: App, name: str, target: str, size: str, yes: bool) -> None:
       kimchictl vm disk resize web vda 40G
       kimchictl vm disk resize web vda +10G
     """
-    from kimchictl.actions.vm_disks import disk_size, resize_disk
-    from kimchictl.actions.volume_changes import parse_new_size
+    from kimchictl.actions.storage.volume_changes import parse_new_size
+    from kimchictl.actions.vms.vm_disks import disk_size, resize_disk
 
     wanted = parse_new_size(size)
     found, now = disk_size(app.host, name, target)

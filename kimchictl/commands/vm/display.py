@@ -6,7 +6,7 @@ from kimchictl.app import App
 from kimchictl.commands.base import Command, name_argument, pass_app
 from kimchictl.files import replace_file
 from kimchictl.render import View, visible, write_out
-from kimchictl.virt.display import find_display, viewer_file
+from kimchictl.virt.domain.display import find_display, viewer_file
 
 DISPLAY = View(("name", "uri"), ("name", "type", "uri", "host", "port", "tls_port", "socket"), sort=None)
 

@@ -14,8 +14,8 @@ from kimchictl.errors import UsageError
 from kimchictl.render import View, visible, write_out
 
 if TYPE_CHECKING:
-    from kimchictl.actions.edit_vm import EditedVm
-    from kimchictl.virt.domainedit import VmChanges
+    from kimchictl.actions.vms.edit_vm import EditedVm
+    from kimchictl.virt.domain.domainedit import VmChanges
 
 EDITED = View(("name", "live", "later"), ("name", "diff", "live", "later"), sort=None)
 
@@ -64,8 +64,8 @@ def edit(
       kimchictl vm edit web --graphics vnc,0.0.0.0 --display-password-fd 3 3< secret --dry-run
       kimchictl vm edit web --xml
     """
-    from kimchictl.actions.edit_vm import edit_vm, edit_xml
-    from kimchictl.virt import power
+    from kimchictl.actions.vms.edit_vm import edit_vm, edit_xml
+    from kimchictl.virt.domain import power
 
     asked = _asked(app, name, changes, title, boot, boot_menu, display_password_fd, insecure)
     if by_hand:
@@ -103,7 +103,7 @@ def _asked(
     insecure: bool,
 ) -> "VmChanges":
     """The options as one record. A key that an empty text would take away is needed, but for texts."""
-    from kimchictl.virt.domainedit import VmChanges
+    from kimchictl.virt.domain.domainedit import VmChanges
 
     values: dict[str, Any] = {key: value for key, value in changes.values.items() if value is not None}
     if "description" in changes.values:
@@ -126,7 +126,7 @@ def _asked(
 def _password(app: App, name: str, wanted: dict[str, Any] | None, fd: int | None, insecure: bool) -> str | None:
     if wanted is None and fd is None:
         return None
-    from kimchictl.virt.display import next_display
+    from kimchictl.virt.domain.display import next_display
 
     kind, listen, has_one = next_display(app.host, name)
     kind, listen = (wanted or {}).get("type") or kind, (wanted or {}).get("listen") or listen

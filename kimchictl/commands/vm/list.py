@@ -7,7 +7,7 @@ from kimchictl.commands.base import Command, list_options, pass_app
 from kimchictl.commands.several import on_hosts
 from kimchictl.commands.vm.again import again
 from kimchictl.commands.vm.views import VMS, wants_description
-from kimchictl.virt.domains import BASE_KEYS, list_vms
+from kimchictl.virt.domain.domains import BASE_KEYS, list_vms
 
 
 @click.command("list", cls=Command)

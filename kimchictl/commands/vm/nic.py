@@ -33,7 +33,7 @@ def list_(app: App, name: str) -> None:
     Examples:
       kimchictl vm nic list web
     """
-    from kimchictl.actions.vm_nics import list_nics
+    from kimchictl.actions.vms.vm_nics import list_nics
 
     app.emit_list(list_nics(app.host, name), NICS)
 
@@ -53,7 +53,7 @@ def attach(app: App, name: str, network: str, model: str | None, mac: str | None
       kimchictl vm nic attach web default
       kimchictl vm nic attach web bridge=br0 --model e1000
     """
-    from kimchictl.actions.vm_nics import attach_nic
+    from kimchictl.actions.vms.vm_nics import attach_nic
 
     done = attach_nic(app.host, name, _network(network, model), mac, next_start)
     app.note(f"interface {done.mac} attached to vm {name!r}")
@@ -73,7 +73,7 @@ def detach(app: App, name: str, interface: str, next_start: bool) -> None:
     Examples:
       kimchictl vm nic detach web 1
     """
-    from kimchictl.actions.vm_nics import detach_nic
+    from kimchictl.actions.vms.vm_nics import detach_nic
 
     app.note(f"interface {detach_nic(app.host, name, interface, next_start).mac} detached from vm {name!r}")
 
@@ -96,7 +96,7 @@ def set_(
       kimchictl vm nic set web 0 --network bridge=br0
       kimchictl vm nic set web 52:54:00:12:34:56 --link down
     """
-    from kimchictl.actions.vm_nics import set_nic
+    from kimchictl.actions.vms.vm_nics import set_nic
 
     wanted = _network(network, None) if network is not None else None
     done = set_nic(app.host, name, interface, wanted, link, model, next_start)

@@ -8,7 +8,7 @@ from kimchictl.app import App
 from kimchictl.commands.base import Command, name_argument, pass_app
 from kimchictl.errors import UsageError
 from kimchictl.files import replace_file
-from kimchictl.virt.display import screenshot as take
+from kimchictl.virt.domain.display import screenshot as take
 
 
 @click.command(cls=Command)

@@ -9,7 +9,7 @@ from kimchictl.commands.base import Command, name_argument, pass_app
 from kimchictl.commands.vm.again import again
 from kimchictl.commands.vm.views import DETAILS
 from kimchictl.errors import KimchiError
-from kimchictl.virt.domains import VmDetails, show_vm
+from kimchictl.virt.domain.domains import VmDetails, show_vm
 
 
 @click.command(cls=Command)
@@ -31,7 +31,7 @@ def _drift(app: App, vm: VmDetails) -> tuple[str, ...] | None:
     """The keys in which it differs from its template; None where there is none, or none any more."""
     if vm.template is None:
         return None
-    from kimchictl.actions.vm_diff import diff_vm
+    from kimchictl.actions.vms.vm_diff import diff_vm
     from kimchictl.catalog.nouns import TEMPLATES
     from kimchictl.catalog.resolve import defaults_of, resolve
 

@@ -29,7 +29,7 @@ def create(app: App, name: str, snapshot: str | None, description: str | None) -
     Examples:
       kimchictl vm snapshot create web before-upgrade
     """
-    from kimchictl.virt.snapshots import create_snapshot
+    from kimchictl.virt.domain.snapshots import create_snapshot
 
     made = create_snapshot(app.host, name, snapshot, description)
     app.note(f"snapshot {made.name!r} of vm {name!r} taken")
@@ -48,7 +48,7 @@ def list_(app: App, name: str) -> None:
     Examples:
       kimchictl vm snapshot list web
     """
-    from kimchictl.virt.snapshots import list_snapshots
+    from kimchictl.virt.domain.snapshots import list_snapshots
 
     app.emit_list(list_snapshots(app.host, name), SNAPSHOTS)
 
@@ -59,7 +59,7 @@ def list_(app: App, name: str) -> None:
 @pass_app
 def show(app: App, name: str, snapshot: str) -> None:
     """Show a snapshot."""
-    from kimchictl.virt.snapshots import find_snapshot
+    from kimchictl.virt.domain.snapshots import find_snapshot
 
     app.emit(find_snapshot(app.host, name, snapshot), SNAPSHOTS)
 
@@ -69,7 +69,7 @@ def show(app: App, name: str, snapshot: str) -> None:
 @pass_app
 def current(app: App, name: str) -> None:
     """Show the snapshot that the VM's disks have come from."""
-    from kimchictl.virt.snapshots import current_snapshot
+    from kimchictl.virt.domain.snapshots import current_snapshot
 
     app.emit(current_snapshot(app.host, name), SNAPSHOTS)
 
@@ -87,7 +87,7 @@ def revert(app: App, name: str, snapshot: str, start: bool, yes: bool) -> None:
     Examples:
       kimchictl vm snapshot revert web before-upgrade
     """
-    from kimchictl.virt.snapshots import find_snapshot, revert_snapshot
+    from kimchictl.virt.domain.snapshots import find_snapshot, revert_snapshot
 
     find_snapshot(app.host, name, snapshot)
     app.confirm(f"going back to snapshot {snapshot!r} of vm {name!r}, which loses all since then,", yes)
@@ -109,7 +109,7 @@ def delete(app: App, name: str, snapshots: tuple[str, ...], children: bool, miss
     Examples:
       kimchictl vm snapshot delete web before-upgrade
     """
-    from kimchictl.virt.snapshots import delete_snapshot, find_snapshot
+    from kimchictl.virt.domain.snapshots import delete_snapshot, find_snapshot
 
     def one(title: str) -> None:
         find_snapshot(app.host, name, title)

@@ -9,8 +9,8 @@ from kimchictl.commands.base import DURATION, Command, pass_app
 from kimchictl.commands.vm.again import again
 from kimchictl.commands.vm.chosen import vms_argument
 from kimchictl.errors import UsageError
-from kimchictl.virt import power
 from kimchictl.virt.connection import Host
+from kimchictl.virt.domain import power
 
 
 def _each(app: App, names: tuple[str, ...], act: Callable[[Host, str], bool | None], done: str, already: str) -> int:
@@ -59,7 +59,7 @@ def stop(app: App, names: tuple[str, ...], force: bool, timeout: float) -> int:
       kimchictl vm stop web --timeout 5m
       kimchictl vm stop web --force
     """
-    from kimchictl.actions.wait_vm import stop as ask
+    from kimchictl.actions.vms.wait_vm import stop as ask
 
     act = power.power_off if force else lambda host, name: ask(host, name, timeout)
     return _each(app, names, act, "stopped", "is already off")

@@ -6,7 +6,7 @@ from typing import Any
 from kimchictl.app import App
 from kimchictl.render import View
 from kimchictl.units import format_size
-from kimchictl.virt.domains import BASE_KEYS, DESCRIBED_KEYS
+from kimchictl.virt.domain.domains import BASE_KEYS, DESCRIBED_KEYS
 
 DETAIL_KEYS = ("disks", "nics", "snapshots", "addresses", "drift")
 
@@ -52,7 +52,7 @@ def emit_vms(app: App, names: Sequence[str], several: bool) -> None:
     """The VMs called `names` for a program: an array where there can be `several`, else an object."""
     if app.format in ("table", "wide"):
         return
-    from kimchictl.virt.domains import show_vm
+    from kimchictl.virt.domain.domains import show_vm
 
     vms = [show_vm(app.host, name) for name in names]
     if several:

@@ -2,7 +2,7 @@
 
 import click
 
-from kimchictl.actions.wait_vm import CONDITIONS, wait_for
+from kimchictl.actions.vms.wait_vm import CONDITIONS, wait_for
 from kimchictl.app import App
 from kimchictl.commands.base import DURATION, Command, name_argument, pass_app
 

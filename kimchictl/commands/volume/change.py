@@ -7,7 +7,7 @@ from kimchictl.commands.base import Command, complete, expand_names, missing_ok_
 from kimchictl.commands.volume.views import emit_made, find, pool_argument
 from kimchictl.units import format_size
 
-# virStorageVolWipeAlgorithm; kimchictl.virt.volumechange has the same list, which needs libvirt to be loaded.
+# virStorageVolWipeAlgorithm; kimchictl.virt.storage.volumechange has the same list, which needs libvirt to be loaded.
 WIPES = ("zero", "nnsa", "dod", "bsi", "gutmann", "schneier", "pfitzner7", "pfitzner33", "random", "trim")
 
 _names_argument = click.argument("names", metavar="NAME...", nargs=-1, required=True, callback=expand_names)
@@ -30,7 +30,7 @@ def resize(app: App, pool_name: str, name: str, size: str, shrink: bool, yes: bo
       kimchictl volume resize default web.qcow2 +10G
       kimchictl volume resize default web.qcow2 5G --shrink
     """
-    from kimchictl.actions.volume_changes import parse_new_size, require_resizable, resize_volume
+    from kimchictl.actions.storage.volume_changes import parse_new_size, require_resizable, resize_volume
 
     volume = find(app, pool_name, name)
     wanted = parse_new_size(size)(volume.capacity or 0)
@@ -58,7 +58,7 @@ def clone(app: App, pool_name: str, name: str, new: str | None, to_pool: str | N
       kimchictl volume clone default web.qcow2 web2.qcow2
       kimchictl volume clone default web.qcow2 --to backup
     """
-    from kimchictl.actions.volume_changes import clone_volume
+    from kimchictl.actions.storage.volume_changes import clone_volume
 
     made = clone_volume(app.host, pool_name, name, to_pool, new)
     app.note(f"volume {name!r} of pool {pool_name!r} copied to {made.name!r} of pool {made.pool!r}")
@@ -80,8 +80,8 @@ def wipe(app: App, pool_name: str, names: tuple[str, ...], algorithm: str, yes: 
     Examples:
       kimchictl volume wipe default old.img
     """
-    from kimchictl.actions.volume_changes import wipe_volume
-    from kimchictl.actions.volume_use import require_unused
+    from kimchictl.actions.storage.volume_changes import wipe_volume
+    from kimchictl.actions.storage.volume_use import require_unused
 
     def one(name: str) -> None:
         found = find(app, pool_name, name)
@@ -108,8 +108,8 @@ def delete(app: App, pool_name: str, names: tuple[str, ...], missing_ok: bool, y
     Examples:
       kimchictl volume delete default old.qcow2
     """
-    from kimchictl.actions.storage import delete_volume
-    from kimchictl.actions.volume_use import require_unused
+    from kimchictl.actions.storage.listing import delete_volume
+    from kimchictl.actions.storage.volume_use import require_unused
 
     def one(name: str) -> None:
         found = find(app, pool_name, name)

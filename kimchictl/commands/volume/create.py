@@ -28,7 +28,7 @@ def create(app: App, pool_name: str, name: str, size: int | None, form: str | No
       kimchictl volume create default data.qcow2 --size 20G
       kimchictl volume create default web.qcow2 --backing golden.qcow2
     """
-    from kimchictl.actions.volume_changes import create_volume
+    from kimchictl.actions.storage.volume_changes import create_volume
 
     made = create_volume(app.host, pool_name, name, size, form, backing)
     app.note(f"volume {made.name!r} created in pool {pool_name!r}")

@@ -26,7 +26,7 @@ def fetch(app: App, pool_name: str, url: str, name: str | None, checksum: str | 
       kimchictl volume fetch default https://mirror.example/debian-12.5.0-amd64-netinst.iso
       kimchictl volume fetch default ftp://mirror.example/a.iso --name debian.iso --checksum sha256:6013...
     """
-    from kimchictl.actions.fetch_volume import fetch_volume
+    from kimchictl.actions.storage.fetch_volume import fetch_volume
     from kimchictl.media.remote import net_settings
 
     net, addresses = net_settings(app.config), (url, *mirrors)

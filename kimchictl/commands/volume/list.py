@@ -50,9 +50,9 @@ def orphans(app: App, pool_names: tuple[str, ...]) -> int:
 
 
 def _list(app: App, pool_names: tuple[str, ...], orphans: bool) -> int:
-    from kimchictl.actions.storage import list_volumes, without_owner
-    from kimchictl.actions.usage import template_users
-    from kimchictl.virt.pools import names
+    from kimchictl.actions.documents.usage import template_users
+    from kimchictl.actions.storage.listing import list_volumes, without_owner
+    from kimchictl.virt.storage.pools import names
 
     users = template_users(app.templates)
     found, status = app.each(

@@ -13,7 +13,7 @@ from kimchictl.errors import UsageError
 from kimchictl.units import format_size
 
 if TYPE_CHECKING:
-    from kimchictl.media.checksums import Checksum
+    from kimchictl.media.remote.checksums import Checksum
 
 _checksum_option = click.option("--checksum", metavar="SUM", help="What it must be: sha256:HEX or sha512:HEX.")
 
@@ -38,7 +38,7 @@ def upload(app: App, pool_name: str, file: str, name: str | None, checksum: str 
       kimchictl volume upload default debian-12.5.0-amd64-netinst.iso
       kimchictl -c qemu+ssh://far/system volume upload default disk.qcow2 --name web.qcow2
     """
-    from kimchictl.actions.volume_transfer import find_target, upload_file
+    from kimchictl.actions.storage.volume_transfer import find_target, upload_file
 
     expected, title = _expected(checksum), name or os.path.basename(file.rstrip("/"))
     there = find_target(app.host, pool_name, title)
@@ -69,9 +69,9 @@ def download(app: App, pool_name: str, name: str, file: str | None, checksum: st
       kimchictl volume download default web.qcow2 /backup/web.qcow2
       kimchictl -c qemu+ssh://far/system volume download default web.img - | zstd > web.img.zst
     """
-    from kimchictl.actions.volume_transfer import download_volume, write_volume
-    from kimchictl.actions.volume_use import writers_of
-    from kimchictl.virt.volumes import find_volume
+    from kimchictl.actions.storage.volume_transfer import download_volume, write_volume
+    from kimchictl.actions.storage.volume_use import writers_of
+    from kimchictl.virt.storage.volumes import find_volume
 
     expected = _expected(checksum)
     if writers := writers_of(app.host, find_volume(app.host, pool_name, name)):
@@ -101,7 +101,7 @@ def _path(file: str | None, name: str) -> str:
 
 def _expected(checksum: str | None) -> "Checksum | None":
     """The checksum that was given; it names no file here that a list of sums could be asked for."""
-    from kimchictl.media.checksums import parse_checksum
+    from kimchictl.media.remote.checksums import parse_checksum
 
     if checksum is None:
         return None

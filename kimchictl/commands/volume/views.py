@@ -10,7 +10,7 @@ from kimchictl.render import View
 from kimchictl.units import GIB, parse_size
 
 if TYPE_CHECKING:
-    from kimchictl.virt.volumes import Volume
+    from kimchictl.virt.storage.volumes import Volume
 
 VOLUMES = View(
     columns=("name", "pool", "format", "capacity", "allocation", "used_by", "os_distro", "os_version"),
@@ -28,8 +28,8 @@ pool_argument = click.argument("pool_name", metavar="POOL", shell_complete=compl
 
 def find(app: App, pool: str, name: str) -> "Volume":
     """The volume, with all that uses it."""
-    from kimchictl.actions.storage import show_volume
-    from kimchictl.actions.usage import template_users
+    from kimchictl.actions.documents.usage import template_users
+    from kimchictl.actions.storage.listing import show_volume
 
     return show_volume(app.host, pool, name, template_users(app.templates))
 

@@ -1,0 +1,1 @@
+"""Templates and known distributions: made, changed, checked, listed, carried to other hosts."""

@@ -1,0 +1,1 @@
+"""Finding images and reading them: scans, sources, what a site teaches, mirrors and fetching."""

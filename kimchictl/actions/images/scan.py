@@ -1,0 +1,122 @@
+"""Find images: the trees below some places, or the storage pools of a host, into the index.
+
+deep_scan       directory trees, without libvirt
+shallow_scan    what lies in the active storage pools of a host
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from kimchictl.actions.images.scan_records import Change, Problem, ScanOptions, ScanResult
+from kimchictl.actions.images.settle import settle, summarise
+from kimchictl.actions.images.surveys import PoolSurvey, Survey, TreeSurvey
+from kimchictl.errors import Failed, KimchiError, NotFound, TimedOut
+from kimchictl.media.scan.index import Document, Index
+from kimchictl.media.scan.mounts import Mounts, answers
+from kimchictl.progress import SILENT, Progress
+
+if TYPE_CHECKING:
+    from kimchictl.virt.connection import Host
+
+__all__ = ["Change", "Problem", "ScanOptions", "ScanResult", "deep_scan", "shallow_scan"]
+
+
+def deep_scan(
+    places: Sequence[str], options: ScanOptions, index: Index, progress: Progress = SILENT, naming: str = ""
+) -> ScanResult:
+    """Scan the trees below `places` and put what is found into `index` in one transaction.
+
+    `naming` differs when the rules that name images do: then known images are named anew. What is wrong with one of
+    the places is in the result's `failures`, what is wrong inside them in its `problems`. Raises Locked, Failed.
+    """
+    result = ScanResult()
+    mounts = Mounts.read()
+    tops = {os.fsdecode(top): top for top in _tops(places, options, mounts, result)}
+
+    def survey(name: str, before: Document) -> Survey:
+        return TreeSurvey(tops[name], before.places.get(name), options, mounts, index, naming)
+
+    return _scan(tuple(tops), survey, options, index, progress, result)
+
+
+def shallow_scan(
+    host: "Host",
+    pools: Sequence[str],
+    options: ScanOptions,
+    index: Index,
+    progress: Progress = SILENT,
+    naming: str = "",
+) -> ScanResult:
+    """Scan the active storage pools of `host`, those called `pools` or all, likewise.
+
+    Pools that are inactive, or do not answer, are noted. Raises NotFound, HostError, Locked, Failed.
+    """
+    from kimchictl.actions.images.stream_survey import StreamSurvey, place_name
+    from kimchictl.virt.storage.pools import active_pools
+
+    result = ScanResult()
+    contents = {place_name(host, pool.name): pool for pool in active_pools(host, progress, pools)}
+
+    def survey(name: str, before: Document) -> Survey:
+        pool, old = contents[name], before.places.get(name)
+        if pool.streamed:
+            return StreamSurvey(host, pool, old, options, naming)
+        return PoolSurvey(pool, old, options, naming)
+
+    return _scan(tuple(contents), survey, options, index, progress, result)
+
+
+def _scan(
+    names: Sequence[str],
+    survey: Callable[[str, Document], Survey],
+    options: ScanOptions,
+    index: Index,
+    progress: Progress,
+    result: ScanResult,
+) -> ScanResult:
+    """Survey each of the places `names`, kept from other scans meanwhile, and settle them together."""
+    result.places = tuple(names)
+    surveys: list[Survey] = []
+    with ExitStack() as locks:
+        for name in sorted(names):
+            locks.enter_context(index.place_lock(name))
+        before = index.read()
+        for name in names:
+            surveys.append(survey(name, before))
+            surveys[-1].run(progress)
+            if surveys[-1].interrupted:
+                result.interrupted = True
+                break
+        settle(surveys, before, options, index, result)
+    summarise(surveys, index, result, progress)
+    return result
+
+
+def _tops(places: Sequence[str], options: ScanOptions, mounts: Mounts, result: ScanResult) -> list[bytes]:
+    """The real paths of `places`, each once, in order; what is wrong with one goes to the result's failures."""
+    tops, failures = set(), []
+    for place in places:
+        try:
+            tops.add(_real_directory(place, options.deadline, mounts))
+        except KimchiError as error:
+            failures.append(error)
+    result.failures = tuple(failures)
+    return sorted(tops)
+
+
+def _real_directory(place: str, deadline: float, mounts: Mounts) -> bytes:
+    """The real path of the directory `place`. Raises NotFound, Failed, TimedOut."""
+    if mounts.may_hang() and not answers(lambda: os.listdir(place), deadline):
+        raise TimedOut(f"{place!r} did not answer within {deadline:g} s", "is the server that it is mounted from up?")
+    try:
+        real = os.path.realpath(os.fsencode(place), strict=True)
+        if not os.path.isdir(real):
+            raise Failed(f"{place!r} is not a directory", f"kimchictl iso probe {place}")
+        os.close(os.open(real, os.O_RDONLY | os.O_DIRECTORY))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise NotFound(f"{place!r} does not exist") from error
+    except (OSError, ValueError) as error:
+        raise Failed(f"{place!r} cannot be read: {getattr(error, 'strerror', error)}") from error
+    return real

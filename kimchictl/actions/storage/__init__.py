@@ -1,0 +1,1 @@
+"""Pools and volumes, and who needs them."""

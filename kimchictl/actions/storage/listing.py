@@ -1,0 +1,98 @@
+"""Pools and volumes as they are printed: with who uses them, and what image a volume is."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from shlex import quote
+from typing import TYPE_CHECKING
+
+from kimchictl.actions.storage.volume_use import all_volumes, require_unused
+from kimchictl.actions.vms.vm_usage import find_users, with_users
+from kimchictl.errors import KimchiError, WrongState
+from kimchictl.virt.storage import pools, volumes
+from kimchictl.virt.storage.poolrefresh import FILE_POOLS
+from kimchictl.virt.storage.pools import Pool
+from kimchictl.virt.storage.volumes import Volume
+
+if TYPE_CHECKING:
+    from kimchictl.virt.connection import Host
+
+Templates = Mapping[str, Sequence[str]]  # what a template names ("/path", "pool:POOL/VOLUME") -> names of templates
+
+
+def list_pools(host: "Host", seconds: float, templates: Templates, wanted: Iterable[str] = ()) -> list[Pool]:
+    """The pools `wanted` (none: all), refreshed, with the VMs and templates that use them."""
+    found = pools.list_pools(host, wanted, seconds)
+    users = find_users(host)
+    return [replace(pool, used_by=_merged(users.of_pool(pool), _of_pool(pool, templates))) for pool in found]
+
+
+def _of_pool(pool: Pool, templates: Templates) -> set[str]:
+    below = (pool.path or "").rstrip("/") + "/"
+    found: set[str] = set()
+    for source, names in templates.items():
+        if source.startswith(f"pool:{pool.name}/") or (pool.path and source.startswith(below)):
+            found.update(names)
+    return found
+
+
+def _merged(*groups: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted({name for group in groups for name in group}))
+
+
+def list_volumes(host: "Host", pool: str, seconds: float, templates: Templates) -> list[Volume]:
+    """The volumes of one active pool, which is refreshed first; images are named where they can be read here.
+
+    Raises NotFound, WrongState.
+    """
+    state = pools.show_pool(host, pool, seconds)
+    if not state.active:
+        raise WrongState(f"pool {pool!r} is inactive", f"kimchictl pool start {quote(pool)}")
+    if state.stale:
+        host.note(f"pool {pool!r} is shown as it was at its last refresh: {state.error}")
+    return _described(host, volumes.list_volumes(host, pool, state.stale and state.type in FILE_POOLS), templates)
+
+
+def show_volume(host: "Host", pool: str, name: str, templates: Templates) -> Volume:
+    """One volume. Raises NotFound, WrongState."""
+    volume = volumes.find_volume(host, pool, name)
+    described = _described(host, volumes.list_volumes(host, pool), templates)
+    return next((each for each in described if each.name == volume.name), volume)
+
+
+def _described(host: "Host", found: list[Volume], templates: Templates) -> list[Volume]:
+    listed = [_named(volume, templates) for volume in with_users(found, find_users(host))]
+    return [_identified(volume) for volume in listed] if host.is_local and not host.is_test else listed
+
+
+def _named(volume: Volume, templates: Templates) -> Volume:
+    names = templates.get(f"pool:{volume.pool}/{volume.name}", ()), templates.get(volume.path or "", ())
+    return replace(volume, used_by=_merged(volume.used_by, *names))
+
+
+def _identified(volume: Volume) -> Volume:
+    """What system is on it, if libvirt found by its content that it is an image."""
+    if volume.format != "iso" or volume.path is None:
+        return volume
+    from kimchictl.media.probe import probe_path
+
+    try:
+        image = probe_path(volume.path)
+    except KimchiError:
+        return volume  # not readable for the caller: the volume is listed all the same
+    return replace(volume, os_distro=image.os_distro, os_version=image.os_version, bootable=image.bootable)
+
+
+def without_owner(host: "Host", listed: Iterable[Volume]) -> list[Volume]:
+    """Those of `listed` that are disks and that neither a VM, nor a template, nor another volume uses."""
+    backing = {volume.backing for volume in all_volumes(host)}
+    return [
+        volume
+        for volume in listed
+        if volume.type != "dir" and volume.format != "iso" and not volume.used_by and volume.path not in backing
+    ]
+
+
+def delete_volume(host: "Host", volume: Volume) -> None:
+    """Delete it with what is in it. Raises InUse; see require_unused."""
+    require_unused(host, volume)
+    volumes.delete_volume(host, volume.pool, volume.name)

@@ -1,0 +1,67 @@
+"""A pool taken away: its definition alone, or with all that is in it."""
+
+from dataclasses import dataclass
+from shlex import quote
+from typing import TYPE_CHECKING
+
+from kimchictl.actions.storage.listing import Templates, list_pools
+from kimchictl.actions.storage.volume_use import all_volumes
+from kimchictl.errors import InUse, WrongState
+from kimchictl.virt.storage import poolchange, volumes
+from kimchictl.virt.storage.pools import Pool
+
+if TYPE_CHECKING:
+    from kimchictl.virt.connection import Host
+
+
+@dataclass(frozen=True, slots=True)
+class PoolBill:
+    """What goes with a pool: the names of its volumes, and the bytes that they take."""
+
+    pool: Pool
+    volumes: tuple[str, ...]
+    size: int
+
+
+def require_unused(host: "Host", name: str, seconds: float, templates: Templates) -> Pool:
+    """The pool. Raises NotFound, and InUse, naming them, if VMs or templates use it."""
+    pool = list_pools(host, seconds, templates, (name,))[0]
+    if pool.used_by:
+        raise InUse(f"pool {name!r} is in use by {', '.join(pool.used_by)}")
+    return pool
+
+
+def delete_pool(host: "Host", name: str, seconds: float, templates: Templates) -> None:
+    """Forget an inactive pool that nothing uses; its directory stays. Raises NotFound, WrongState, InUse."""
+    require_unused(host, name, seconds, templates)
+    poolchange.delete_pool(host, name)
+
+
+def bill_of(host: "Host", name: str, seconds: float, templates: Templates) -> PoolBill:
+    """What deleting a pool with its contents would take. Raises NotFound, InUse, and WrongState if it cannot be told.
+
+    A volume that backs one of another pool is in use.
+    """
+    pool = require_unused(host, name, seconds, templates)
+    if not pool.active:
+        hint = f"kimchictl pool start {quote(name)}"
+        raise WrongState(f"pool {name!r} is inactive: what is in it is not known", hint)
+    if pool.stale:
+        raise WrongState(f"pool {name!r} was not refreshed, so what is in it is not known: {pool.error}")
+    inside = volumes.list_volumes(host, name)
+    paths = {volume.path for volume in inside}
+    for other in all_volumes(host):
+        if other.pool != name and other.backing in paths:
+            raise InUse(f"pool {name!r} holds {other.backing}, which backs pool:{other.pool}/{other.name}")
+    return PoolBill(pool, tuple(each.name for each in inside), sum(each.allocation or 0 for each in inside))
+
+
+def delete_with_contents(host: "Host", bill: PoolBill) -> None:
+    """Delete the volumes, the empty directory, and the pool. What cannot be deleted stays, and is noted."""
+    name = bill.pool.name
+    for reason in poolchange.empty_pool(host, name):
+        host.note(f"pool {name!r}: left: {reason}")
+    poolchange.stop_pool(host, name)
+    if bill.pool.type in ("dir", "fs", "netfs"):
+        poolchange.remove_directory(host, name)
+    poolchange.delete_pool(host, name)

@@ -1,0 +1,1 @@
+"""Virtual machines: planned, made, changed, copied and removed."""

@@ -1,0 +1,141 @@
+"""A copy of a VM that is off: full, with disks of its own, or linked, with overlays on disks that nobody writes again.
+
+    full      web.qcow2 --copy--> web-clone1.qcow2
+    linked    web.qcow2 <-- web-1.qcow2          the source writes here from now on
+                        <-- web-clone1.qcow2     and the clone here; web.qcow2 is only read
+
+UUID, addresses, firmware variables and TPM state are new. Whatever goes wrong, all that was made is taken back.
+"""
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from shlex import quote
+from typing import TYPE_CHECKING
+
+from kimchictl.actions.storage.volume_changes import clone_volume
+from kimchictl.actions.vms.plan_vm import volume_name
+from kimchictl.actions.vms.undo import take_back, uninterrupted
+from kimchictl.actions.vms.vm_usage import find_users
+from kimchictl.catalog.naming import clone_name
+from kimchictl.errors import Exists, InUse, WrongState
+from kimchictl.virt import xml
+from kimchictl.virt.domain import domains
+from kimchictl.virt.domain.copydomain import as_clone, put_image
+from kimchictl.virt.domain.definition import parse, read_definition, redefine
+from kimchictl.virt.domain.domainread import VmDisk
+from kimchictl.virt.domain.undefine import undefine_vm
+from kimchictl.virt.storage import volumes
+from kimchictl.virt.storage.volumes import Volume
+
+if TYPE_CHECKING:
+    from kimchictl.virt.connection import Host
+
+
+@dataclass(frozen=True, slots=True)
+class ClonePlan:
+    """`own` are the disks to copy with the volumes they are; `notes` what the clone shares or gets anew."""
+
+    source: str
+    name: str
+    own: tuple[tuple[VmDisk, Volume], ...]
+    notes: tuple[str, ...]
+
+
+def plan_clone(host: "Host", name: str, new: str | None, linked: bool) -> ClonePlan:
+    """Look before leaping. Raises NotFound, Exists, WrongState, InUse, Invalid."""
+    domain = domains.find_domain(host, name)
+    name = domain.name()
+    taken = domains.names(host)
+    title = new if new is not None else clone_name(name, taken)
+    domains.check_name(title)
+    if title in taken:
+        raise Exists(f"vm {title!r} already exists", "choose another name")
+    state = domains.state_of(host, domain)
+    if state != "shutoff":
+        raise WrongState(f"vm {name!r} is {state} and cannot be cloned", f"kimchictl vm stop {quote(name)}")
+    if linked and domains.snapshot_names(host, domain):
+        raise WrongState(
+            f"vm {name!r} has snapshots, which its new disks would not", "clone it in full, or delete them first"
+        )
+    own, notes = [], []
+    for disk in domains.drives(host, domain, live=False):
+        if disk.source is None or disk.device != "disk":
+            continue
+        if disk.readonly or disk.shareable:
+            notes.append(f"disk {disk.target!r}, {disk.source}, is shared with vm {name!r}")
+            continue
+        own.append((disk, volume_of(host, name, disk, linked)))
+    return ClonePlan(name, title, tuple(own), tuple(notes))
+
+
+def volume_of(host: "Host", name: str, disk: VmDisk, linked: bool = False) -> Volume:
+    """The volume that a disk of the VM `name` is. Raises WrongState, NotFound; and InUse, if it is to back others."""
+    if disk.pool and disk.volume:
+        found: Volume | None = volumes.find_volume(host, disk.pool, disk.volume)
+    else:
+        found = volumes.find_by_path(host, disk.source or "")
+    if found is None:
+        raise WrongState(
+            f"disk {disk.target!r} of vm {name!r}, {disk.source}, is in no active pool, and cannot be cloned",
+            "kimchictl pool create NAME --type dir --path DIRECTORY --start",
+        )
+    others = set(find_users(host).of(found)) - {name}
+    if linked and others:
+        raise InUse(f"volume {found.name!r} is in use by {', '.join(sorted(others))} too: nobody may write it again")
+    if linked and (found.type != "file" or disk.format not in ("qcow2", "raw")):
+        raise WrongState(f"disk {disk.target!r} of vm {name!r} cannot back another one", "clone it in full")
+    return found
+
+
+def clone_vm(host: "Host", plan: ClonePlan, pool: str | None = None, linked: bool = False) -> str:
+    """Make the clone and return its name; its disks in `pool` (None: each where its original is).
+
+    Raises whatever went wrong, with everything undone.
+    """
+    root = read_definition(host, domains.find_domain(host, plan.source))
+    before = xml.serialize(root)
+    clone = as_clone(root, plan.name)
+    with ExitStack() as undo:
+        source = parse(before, f"vm {plan.source!r}")
+        for disk, volume in plan.own:
+            made = (_overlay if linked else _copy)(host, plan.name, disk, volume, pool or volume.pool, undo)
+            put_image(clone, disk.target, made.path or "", made.format or "raw", made.type)
+            if linked:
+                own = _overlay(host, plan.source, disk, volume, volume.pool, undo)
+                put_image(source, disk.target, own.path or "", "qcow2", "file")
+        with uninterrupted():
+            domains.define(host, plan.name, xml.serialize(clone))
+            left = f"vm {plan.name!r} is left behind"
+            undo.callback(take_back, host, left, lambda: undefine_vm(host, plan.name))
+        if linked:
+            with uninterrupted():
+                redefine(host, plan.source, source)
+                undo.pop_all()
+        undo.pop_all()
+    return plan.name
+
+
+def _copy(host: "Host", vm: str, disk: VmDisk, volume: Volume, pool: str, undo: ExitStack) -> Volume:
+    with uninterrupted():
+        made = clone_volume(host, volume.pool, volume.name, pool, _free(host, vm, disk.format or "raw", pool))
+        undo_volume(host, made, undo)
+    return made
+
+
+def _overlay(host: "Host", vm: str, disk: VmDisk, volume: Volume, pool: str, undo: ExitStack) -> Volume:
+    """What the domain says of the format counts: the beginning of a raw disk is whatever its guest wrote."""
+    with uninterrupted():
+        name = _free(host, vm, "qcow2", pool)
+        size = volume.capacity or 0
+        made = volumes.create_volume(host, pool, name, size, "qcow2", volume.path, disk.format)
+        undo_volume(host, made, undo)
+    return made
+
+
+def _free(host: "Host", vm: str, form: str, pool: str) -> str:
+    return volume_name(vm, form, volumes.names(host, pool))
+
+
+def undo_volume(host: "Host", made: Volume, undo: ExitStack) -> None:
+    left = f"volume {made.name!r} of pool {made.pool!r} is left behind"
+    undo.callback(take_back, host, left, lambda: volumes.delete_volume(host, made.pool, made.name))

@@ -1,0 +1,96 @@
+"""Change a VM: its definition, and the running guest where libvirt can.
+
+The definition first, then the guest; where the guest will not, the definition is put back.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kimchictl.actions.documents.editor import edit_until
+from kimchictl.errors import InUse, Invalid, KimchiError, WrongState
+from kimchictl.virt import xml
+from kimchictl.virt.domain import domains
+from kimchictl.virt.domain.definition import difference, parse, read_definition, redefine
+from kimchictl.virt.domain.domainedit import VmChanges, apply
+from kimchictl.virt.domain.live import apply_live, require_live
+
+if TYPE_CHECKING:
+    from kimchictl.virt.connection import Host
+
+
+@dataclass(frozen=True, slots=True)
+class EditedVm:
+    """`diff` is what changes in the definition, "" for nothing; `live` the keys that a running guest has now.
+
+    `later`: it runs, and what else changed counts from its next start on.
+    """
+
+    name: str
+    diff: str
+    live: tuple[str, ...] = ()
+    later: bool = False
+
+
+def edit_vm(host: "Host", name: str, changes: VmChanges, next_start: bool = False, dry_run: bool = False) -> EditedVm:
+    """Make `changes`; with `next_start` a running guest is left as it is. Raises NotFound, Invalid, WrongState."""
+    domain = domains.find_domain(host, name)
+    name = domain.name()
+    running = domains.state_of(host, domain) in domains.ACTIVE
+    persistent = bool(domain.isPersistent())
+    if not persistent and next_start:
+        raise WrongState(f"vm {name!r} is transient: it has no next start")
+    if running and not next_start:
+        require_live(host, domain, changes)
+    before = xml.serialize(read_definition(host, domain))
+    root = parse(before, f"vm {name!r}")
+    apply(root, changes, name)
+    diff = difference(before, xml.serialize(root), name)
+    later = running and next_start and bool(diff)
+    if dry_run:
+        return EditedVm(name, diff, later=later)
+    if diff and persistent:
+        redefine(host, name, root)
+    if not running or next_start:
+        return EditedVm(name, diff, later=later)
+    try:
+        return EditedVm(name, diff, tuple(apply_live(host, domain, changes)))
+    except KimchiError:
+        if diff and persistent:
+            redefine(host, name, parse(before, f"vm {name!r}"))
+        raise
+
+
+def edit_xml(host: "Host", name: str, dry_run: bool = False) -> EditedVm:
+    """The definition in the user's editor, until libvirt takes it or the user gives up.
+
+    Raises InUse when somebody else changed it meanwhile, Invalid when it is refused or is another VM's.
+    """
+    domain = domains.find_domain(host, name)
+    name = domain.name()
+    if not domain.isPersistent():
+        raise WrongState(f"vm {name!r} is transient: it has no definition to edit")
+    before = xml.serialize(read_definition(host, domain))
+
+    def accept(text: str) -> EditedVm:
+        root = parse(text, f"vm {name!r}")
+        _require_same(root, before, name)
+        diff = difference(before, xml.serialize(root), name)
+        if dry_run or not diff:
+            return EditedVm(name, diff, later=running)
+        if xml.serialize(read_definition(host, domain)) != before:
+            raise InUse(f"vm {name!r} was changed by somebody else meanwhile", "edit it again")
+        redefine(host, name, root)
+        return EditedVm(name, diff, later=running)
+
+    running = domains.state_of(host, domain) in domains.ACTIVE
+    return edit_until(before, f"vm {name!r}", accept) or EditedVm(name, "")
+
+
+def _require_same(root: Any, before: str, name: str) -> None:
+    """Raises Invalid for another name or UUID, which would be another VM."""
+    old = parse(before, f"vm {name!r}")
+    if root.tag != "domain":
+        raise Invalid(f"vm {name!r}: the document is no <domain>, but <{root.tag}>")
+    for key in ("name", "uuid"):
+        if xml.text(root, key) != xml.text(old, key):
+            raise Invalid(f"vm {name!r}: its {key} cannot be changed there", "kimchictl vm edit --name renames it")

@@ -1,0 +1,131 @@
+"""Make the VM that a plan describes: volumes, definition, start. Each step knows how to undo itself.
+
+Whatever goes wrong, an interrupt included, what was made so far is taken back, in reverse order; what cannot be taken
+back is said.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from kimchictl.actions.vms.plan_vm import Login, PlannedSeed, PlannedVolume, Request, VmPlan
+from kimchictl.actions.vms.preflight import plan_vms
+from kimchictl.actions.vms.undo import take_back, uninterrupted
+from kimchictl.actions.vms.unfinished import Note, note_for
+from kimchictl.errors import Exists
+from kimchictl.virt import secrets
+from kimchictl.virt.domain import domains, power
+from kimchictl.virt.domain.domainplan import Medium
+from kimchictl.virt.domain.domainxml import domain_xml
+from kimchictl.virt.domain.undefine import undefine_vm
+from kimchictl.virt.storage import volumes
+
+if TYPE_CHECKING:
+    from kimchictl.virt.connection import Host
+
+
+ATTEMPTS = 20
+
+
+def provision(
+    host: "Host", plan: VmPlan, start: bool = False, login: Login | None = None, state_dir: str | None = None
+) -> str:
+    """Make the VM and return its name; `login` is for the server of its image.
+
+    With `state_dir` there is a note of it meanwhile, by which the next one cleans up if this process is killed. Raises
+    whatever went wrong, with everything undone.
+    """
+    note = note_for(state_dir, host, plan.name)
+    with ExitStack() as undo:
+        undo.callback(note.done)
+        made = [_make_volume(host, volume, undo, note) for volume in plan.volumes]
+        disks = tuple(
+            replace(disk, path=volume.path or disk.path, block=volume.type == "block")
+            for disk, volume in zip(plan.domain.disks, made, strict=True)
+        )
+        if plan.seed is not None:
+            plan = _make_seed(host, plan, plan.seed, undo, note)
+        media = plan.domain.media if login is None else _with_login(host, plan, login, undo)
+        _define(host, plan.name, domain_xml(replace(plan.domain, disks=disks, media=media)), undo)
+        if start:
+            undo.callback(take_back, host, f"vm {plan.name!r} still runs", lambda: power.power_off(host, plan.name))
+            power.start(host, plan.name)
+        undo.pop_all()
+    note.done()
+    return plan.name
+
+
+def provision_named(
+    host: "Host", request: Request, plan: VmPlan, start: bool = False, state_dir: str | None = None
+) -> str:
+    """The same; where nobody named the VM and another process was quicker to take its name, under the next one."""
+    for left in reversed(range(ATTEMPTS)):
+        try:
+            return provision(host, plan, start, request.login, state_dir)
+        except Exists:
+            if request.name is not None or not left:
+                raise
+        plans, findings = plan_vms(host, replace(request, count=1))
+        findings.raise_all(f"vm {plans[0].name!r}")
+        plan = plans[0]
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _make_volume(host: "Host", planned: PlannedVolume, undo: ExitStack, note: Note) -> volumes.Volume:
+    with uninterrupted(), _noted(note, planned.pool, planned.name, planned.capacity):
+        made = volumes.create_volume(
+            host, planned.pool, planned.name, planned.capacity, planned.format, planned.base, planned.base_format
+        )
+        left = f"volume {planned.name!r} of pool {planned.pool!r} is left behind"
+        undo.callback(take_back, host, left, lambda: volumes.delete_volume(host, planned.pool, planned.name), note.keep)
+    return made
+
+
+@contextmanager
+def _noted(note: Note, pool: str, name: str, capacity: int, seed: bool = False) -> Iterator[None]:
+    """The step that makes a volume, with what is noted before and after it."""
+    note.making(pool, name, capacity, seed)
+    try:
+        yield
+    except BaseException:
+        note.not_made()
+        raise
+    note.made()
+
+
+def _make_seed(host: "Host", plan: VmPlan, seed: PlannedSeed, undo: ExitStack, note: Note) -> VmPlan:
+    """The plan with the seed where it really is."""
+    from uuid import uuid4
+
+    from kimchictl.media.seed import seed_image
+    from kimchictl.virt.storage.volumestream import upload
+
+    image = seed_image(seed.user_data, plan.name, str(uuid4()))
+    with uninterrupted(), _noted(note, seed.pool, seed.name, len(image), seed=True):
+        made = upload(host, seed.pool, seed.name, len(image), (image,))
+        left = f"volume {seed.name!r} of pool {seed.pool!r} is left behind"
+        undo.callback(take_back, host, left, lambda: volumes.delete_volume(host, seed.pool, seed.name), note.keep)
+    media = (*plan.domain.media[:-1], Medium("file", made.path or seed.path))
+    return replace(plan, domain=replace(plan.domain, media=media))
+
+
+def _with_login(host: "Host", plan: VmPlan, login: Login, undo: ExitStack) -> tuple[Medium, ...]:
+    """The plan's media with a secret of libvirt's for each that is streamed."""
+    media = []
+    for medium in plan.domain.media:
+        if medium.kind == "network":
+            with uninterrupted():
+                usage = secrets.make_secret(host, plan.name, login.server, login.password)
+                left = f"secret {usage!r} is left behind"
+                undo.callback(take_back, host, left, partial(secrets.forget_secret, host, usage))
+            medium = replace(medium, user=login.user, secret=usage)
+        media.append(medium)
+    return tuple(media)
+
+
+def _define(host: "Host", name: str, document: str, undo: ExitStack) -> None:
+    with uninterrupted():
+        domains.define(host, name, document)
+        undo.callback(take_back, host, f"vm {name!r} is left behind", lambda: undefine_vm(host, name))

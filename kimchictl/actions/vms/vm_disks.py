@@ -1,0 +1,242 @@
+"""Disks of a VM that exists: attached, detached, made larger.
+
+A volume that another VM has is not attached without being told to: two systems that write to one disk destroy it.
+"""
+
+import os
+from dataclasses import dataclass
+from shlex import quote
+from typing import TYPE_CHECKING
+
+from kimchictl.actions.images.sources import split_source
+from kimchictl.actions.storage.volume_changes import resize_volume
+from kimchictl.actions.storage.volume_use import known_as_raw
+from kimchictl.actions.vms.plan_vm import volume_name
+from kimchictl.actions.vms.vm_usage import find_users
+from kimchictl.errors import Exists, Failed, InUse, Invalid, KimchiError, NotFound, WrongState
+from kimchictl.units import format_size
+from kimchictl.virt import xml
+from kimchictl.virt.connection import asking
+from kimchictl.virt.domain import devices, domains
+from kimchictl.virt.domain.devices import Scope, free_target
+from kimchictl.virt.domain.domainread import VmDisk
+from kimchictl.virt.storage import pools, volumes
+
+if TYPE_CHECKING:
+    from kimchictl.virt.connection import Host
+
+
+@dataclass(frozen=True, slots=True)
+class NewDisk:
+    """What is to be attached: `source` a path or pool:POOL/VOLUME, or None and a new volume of `size` bytes.
+
+    `format` of a file that is in no pool must be said: it is never guessed from what a guest may have written.
+    """
+
+    source: str | None = None
+    size: int | None = None
+    pool: str | None = None
+    format: str | None = None
+    bus: str | None = None
+    readonly: bool = False
+    shared: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """A disk that is attached now. `made`: its volume is new."""
+
+    target: str
+    source: str
+    made: bool
+
+
+def list_disks(host: "Host", name: str) -> tuple[VmDisk, ...]:
+    """All drives with their images, measured. Raises NotFound."""
+    return domains.show_vm(host, name).disks
+
+
+def attach_disk(host: "Host", name: str, new: NewDisk, next_start: bool = False) -> Attached:
+    """Attach a disk to the running guest and to its definition. A volume made for it goes again when that fails.
+
+    Raises NotFound, InUse, WrongState, Invalid.
+    """
+    scope = devices.scope_of(host, name, next_start)
+    bus = new.bus or _usual_bus(host, scope)
+    if scope.live and bus not in devices.HOTPLUG:
+        raise WrongState(
+            f"vm {scope.name!r} runs, and its {bus} bus takes no disk meanwhile",
+            "use --bus virtio, scsi or usb, --next-start, or stop it first",
+        )
+    target = free_target(host, scope, bus)
+    if new.source is None:
+        made = _make_volume(host, scope, new)
+        try:
+            devices.attach(host, scope, _element(made.path or "", made.format or "raw", made.type, bus, target, new))
+        except BaseException:
+            volumes.delete_volume(host, made.pool, made.name)
+            raise
+        return Attached(target, f"pool:{made.pool}/{made.name}", True)
+    path, form, kind = _existing(host, scope, new)
+    devices.attach(host, scope, _element(path, form, kind, bus, target, new))
+    return Attached(target, new.source, False)
+
+
+def _usual_bus(host: "Host", scope: Scope) -> str:
+    """That of its first disk, where it takes one now; else virtio."""
+    found = devices.find_devices(host, scope, "disk[@device='disk']/target")
+    bus = (found[0].get("bus") if found else None) or "virtio"
+    return bus if not scope.live or bus in devices.HOTPLUG else "virtio"
+
+
+def _make_volume(host: "Host", scope: Scope, new: NewDisk) -> volumes.Volume:
+    active = pools.names(host, active_only=True)
+    pool = new.pool or ("default" if "default" in active or len(active) != 1 else active[0])
+    form = new.format or "qcow2"
+    if pools.outline(host, pool)[0] in volumes.BLOCK_POOLS and new.format is None:
+        form = "raw"
+    for _ in range(20):
+        name = volume_name(scope.name, form, volumes.names(host, pool))
+        try:
+            return volumes.create_volume(host, pool, name, new.size or 0, form)
+        except Exists:
+            continue  # somebody else was quicker
+    raise Failed(f"no name is free for a disk of vm {scope.name!r} in pool {pool!r}")
+
+
+def _existing(host: "Host", scope: Scope, new: NewDisk) -> tuple[str, str, str]:
+    """(path, format, file or block) of what is there already."""
+    kind, rest = split_source(new.source or "")
+    if kind == "url":
+        raise Invalid("a disk cannot be a URL", "kimchictl volume fetch gets it into a pool; vm cdrom insert takes one")
+    if kind == "pool":
+        pool, _, volume_title = rest.partition("/")
+        found: volumes.Volume | None = volumes.find_volume(host, pool, volume_title)
+    else:
+        rest = os.path.realpath(rest) if host.is_local and not host.is_test else rest
+        found = volumes.find_by_path(host, rest)
+    if found is not None:
+        _require_free(host, scope, found.path or "", f"pool:{found.pool}/{found.name}", new)
+        return _of_volume(host, found, new)
+    if host.is_local and not os.path.exists(rest):
+        raise NotFound(f"disk {rest!r} does not exist")
+    if new.format is None and not rest.startswith("/dev/"):
+        raise Invalid(f"disk {rest!r} is in no active pool, so its format must be said", "--format raw or qcow2")
+    _require_free(host, scope, rest, rest, new)
+    return rest, new.format or "raw", "block" if rest.startswith("/dev/") else "file"
+
+
+def _of_volume(host: "Host", found: volumes.Volume, new: NewDisk) -> tuple[str, str, str]:
+    if found.type not in ("file", "block") or found.path is None:
+        raise Invalid(f"volume {found.name!r} is a {found.type}, not a disk")
+    raw = found.format in (None, "raw", "iso", "unknown") or known_as_raw(host, found)
+    form = new.format or ("raw" if raw or found.type == "block" else found.format or "raw")
+    if form != "raw" and found.backing and volumes.find_by_path(host, found.backing) is None:
+        raise Invalid(
+            f"volume {found.name!r} is backed by {found.backing!r}, which is in no active pool of the host",
+            "a guest could have written that: make a pool of its directory if it is right",
+        )
+    return found.path, form, found.type
+
+
+def _require_free(host: "Host", scope: Scope, path: str, shown: str, new: NewDisk) -> None:
+    """Raises InUse where another VM, or this one, has it, unless all only read it or share it."""
+    users = find_users(host)
+    named = users.of_path(path) | users.of_path(shown)
+    if scope.name in named:
+        raise InUse(f"vm {scope.name!r} has {shown} already")
+    if named and not (new.shared or new.readonly):
+        raise InUse(f"{shown} is in use by {', '.join(sorted(named))}", "--shared attaches it all the same")
+    if not new.readonly and (children := _children(host, path)):
+        raise InUse(f"{shown} backs {', '.join(children)}, which would be destroyed", "--readonly attaches it")
+
+
+def _children(host: "Host", path: str) -> list[str]:
+    from kimchictl.actions.storage.volume_use import all_volumes
+    from kimchictl.actions.vms.vm_usage import children_of
+
+    return children_of(path, all_volumes(host))
+
+
+def _element(path: str, form: str, kind: str, bus: str, target: str, new: NewDisk) -> xml.Element:
+    block = kind == "block"
+    element = xml.Element("disk", type="block" if block else "file", device="disk")
+    xml.add(
+        element,
+        "driver",
+        name="qemu",
+        type=form,
+        discard="unmap",
+        cache="none" if new.shared and form == "raw" else None,
+    )
+    xml.add(element, "source", **{"dev" if block else "file": path})
+    xml.add(element, "target", dev=target, bus=bus)
+    if new.readonly:
+        xml.add(element, "readonly")
+    if new.shared and form == "raw":
+        xml.add(element, "shareable")  # in any other format qemu lets only one of them run at a time
+    return element
+
+
+def detach_disk(host: "Host", name: str, target: str, next_start: bool = False) -> str | None:
+    """Detach the disk `target` (or that of this source); its image stays. What it was. Raises NotFound, TimedOut."""
+    scope = devices.scope_of(host, name, next_start)
+    disk = _disk(host, scope, target)
+    if disk.device in ("cdrom", "floppy") and scope.live:
+        raise WrongState(f"vm {scope.name!r} runs, and a drive stays meanwhile", "kimchictl vm cdrom eject; or stop it")
+    devices.detach(host, scope, f"disk/target[@dev='{disk.target}']/..", f"disk {disk.target!r}")
+    return disk.source
+
+
+def _disk(host: "Host", scope: Scope, wanted: str) -> VmDisk:
+    found = domains.drives(host, scope.domain, scope.live)
+    disk = next((each for each in found if wanted in (each.target, each.source)), None)
+    if disk is None:
+        there = ", ".join(each.target for each in found) or "none"
+        raise NotFound(f"vm {scope.name!r} has no disk {wanted!r}", f"its disks are: {there}")
+    return disk
+
+
+def disk_size(host: "Host", name: str, target: str) -> tuple[VmDisk, int]:
+    """(the disk, its present size in bytes). Raises NotFound, WrongState where it cannot be told."""
+    scope = devices.scope_of(host, name)
+    disk = _disk(host, scope, target)
+    if disk.device != "disk" or disk.source is None:
+        raise WrongState(f"{disk.target!r} of vm {scope.name!r} is a {disk.device} and has no size of its own")
+    with asking(f"disk {disk.target!r} of vm {scope.name!r}"):
+        return disk, int(scope.domain.blockInfo(disk.target)[0])
+
+
+def resize_disk(host: "Host", name: str, target: str, size: int, shrink: bool = False) -> None:
+    """Make a disk `size` bytes: of a running guest larger only. Raises WrongState, Invalid, NotFound."""
+    disk, now = disk_size(host, name, target)
+    scope = devices.scope_of(host, name)
+    if scope.live and size < now:
+        raise WrongState(
+            f"vm {scope.name!r} runs, and disk {disk.target!r} has {format_size(now)}: it cannot shrink now"
+        )
+    if disk.format == "qcow2" and domains.snapshot_names(host, scope.domain):
+        raise WrongState(
+            f"disk {disk.target!r} of vm {scope.name!r} has snapshots and cannot be resized",
+            f"kimchictl vm snapshot list {quote(scope.name)}",
+        )
+    if scope.live:
+        with asking(f"disk {disk.target!r} of vm {scope.name!r} cannot be resized"):
+            scope.domain.blockResize(disk.target, size, host.lib.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
+        return
+    try:
+        found = _volume(host, disk)
+    except KimchiError as error:
+        raise WrongState(
+            f"disk {disk.target!r} of vm {scope.name!r} cannot be resized while it is off: {error}", "start it"
+        ) from None
+    resize_volume(host, found, size, shrink)
+
+
+def _volume(host: "Host", disk: VmDisk) -> volumes.Volume:
+    if disk.pool and disk.volume:
+        return volumes.find_volume(host, disk.pool, disk.volume)
+    found = volumes.find_by_path(host, disk.source or "")
+    if found is None:
+        raise NotFound(f"{disk.source} is in no active pool")
+    return found

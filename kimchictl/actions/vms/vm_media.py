@@ -1,0 +1,120 @@
+"""Media in the CD-ROM drives of a VM that exists: inserted and ejected, while it runs too.
+
+A medium is looked at before the old one is taken out; libvirt itself opens the new one first.
+"""
+
+import os
+from shlex import quote
+from typing import TYPE_CHECKING
+
+from kimchictl.actions.images.sources import split_source
+from kimchictl.actions.vms.preflight import Findings, find_medium
+from kimchictl.errors import NotFound, UsageError, WrongState
+from kimchictl.virt import xml
+from kimchictl.virt.capabilities import read_capabilities
+from kimchictl.virt.domain import devices
+from kimchictl.virt.domain.devices import Scope
+from kimchictl.virt.domain.devicexml import add_medium
+from kimchictl.virt.domain.domainplan import Medium, medium
+
+if TYPE_CHECKING:
+    from kimchictl.virt.connection import Host
+
+
+def insert(
+    host: "Host", name: str, source: str, target: str | None = None, next_start: bool = False
+) -> tuple[str, str | None, tuple[str, ...]]:
+    """Put the image `source` into a drive, the first one where `target` is None: (drive, what was in it, notes).
+
+    A VM without a drive gets one while it is off. Raises NotFound, Invalid, Failed, WrongState.
+    """
+    scope = devices.scope_of(host, name, next_start)
+    findings = Findings()
+    found = find_medium(host, _medium(host, source), findings)
+    drive = _drive(host, scope, target)
+    if drive is None:
+        place = _add_drive(host, scope, found)
+        return place, None, tuple(findings.notes)
+    before = _content(drive)
+    place = _target(drive)
+    devices.update(host, scope, _filled(host, drive, found))
+    return place, before, tuple(findings.notes)
+
+
+def eject(host: "Host", name: str, target: str | None = None, next_start: bool = False) -> tuple[str, str | None]:
+    """Empty a drive: (drive, what was in it), the latter None where it was empty. Raises NotFound, UsageError."""
+    scope = devices.scope_of(host, name, next_start)
+    drive = _drive(host, scope, target)
+    if drive is None:
+        raise NotFound(f"vm {scope.name!r} has no CD-ROM drive", f"kimchictl vm show {quote(scope.name)}")
+    before = _content(drive)
+    if before is not None:
+        devices.update(host, scope, _filled(host, drive, None))
+    return _target(drive), before
+
+
+def _medium(host: "Host", source: str) -> Medium:
+    kind, rest = split_source(source)
+    if kind == "path" and host.is_local:
+        return medium(os.path.realpath(rest))
+    return medium(source)
+
+
+def _drive(host: "Host", scope: Scope, target: str | None) -> xml.Element | None:
+    drives = devices.find_devices(host, scope, "disk[@device='cdrom']")
+    if target is None:
+        empty = [drive for drive in drives if _content(drive) is None]
+        if len(drives) > 1 and len(empty) != 1:
+            names = ", ".join(_target(drive) for drive in drives)
+            raise UsageError(f"vm {scope.name!r} has several CD-ROM drives: {names}", "choose one with --target")
+        candidates = empty if len(drives) > 1 else drives
+        return candidates[0] if candidates else None
+    found = next((drive for drive in drives if _target(drive) == target), None)
+    if found is None:
+        names = ", ".join(_target(drive) for drive in drives) or "none"
+        raise NotFound(f"vm {scope.name!r} has no CD-ROM drive {target!r}", f"its drives are: {names}")
+    return found
+
+
+def _target(drive: xml.Element) -> str:
+    found = drive.find("target")
+    return (found.get("dev") if found is not None else None) or ""
+
+
+def _content(drive: xml.Element) -> str | None:
+    from kimchictl.virt.domain.domainread import location
+
+    return location(drive.find("source"))
+
+
+def _filled(host: "Host", drive: xml.Element, wanted: Medium | None) -> xml.Element:
+    """The drive with another medium; its place on the bus stays."""
+    target = drive.find("target")
+    element = xml.Element("disk", type=wanted.kind if wanted else "file", device="cdrom")
+    xml.add(element, "driver", name="qemu", type="raw")
+    if wanted is not None:
+        add_medium(element, wanted, read_capabilities(host).dac)
+    xml.add(element, "target", dev=_target(drive), bus=target.get("bus") if target is not None else None)
+    xml.add(element, "readonly")
+    for tag in ("alias", "address"):
+        if (kept := drive.find(tag)) is not None:
+            element.append(kept)
+    return element
+
+
+def _add_drive(host: "Host", scope: Scope, wanted: Medium) -> str:
+    if scope.live:
+        raise WrongState(
+            f"vm {scope.name!r} has no CD-ROM drive and gets none while it runs", "--next-start, or stop it first"
+        )
+    kind = devices.find_devices(host, scope, "../os/type")
+    machine = (kind[0].get("machine") if kind else None) or ""
+    bus = "sata" if "q35" in machine else "ide" if machine.startswith("pc") else "scsi"
+    place = devices.free_target(host, scope, bus)
+    element = xml.Element("disk", type=wanted.kind, device="cdrom")
+    xml.add(element, "driver", name="qemu", type="raw")
+    add_medium(element, wanted, read_capabilities(host).dac)
+    xml.add(element, "target", dev=place, bus=bus)
+    xml.add(element, "readonly")
+    devices.attach(host, scope, element)
+    return place

@@ -1,0 +1,141 @@
+"""Compiles the files of osinfo-db into one plain document that a cache can hold: lists, texts, numbers, no more.
+
+    oses      columns: id, short_id, distro, version, name, family, status, released, eol, parents, resources, devices,
+              refused devices, firmware
+    media     columns: number of the os, arch, live (0 or 1), volume size or 0, four pattern numbers or -1
+    patterns  columns: regular expression, literal beginning, 1 if that is all of it
+    index     {beginning of a volume id: [numbers of media]}; under "" those whose volume id may begin with anything
+
+Columns, since a few long lists are read and checked much faster than thousands of short ones. `resources` is {arch:
+[memory bytes, CPUs, storage bytes, the same three as minimum]}, 0 where there is none. `firmware` is {arch: [types]}, a
+type that is said not to work as "no-TYPE"; one that is not mentioned may work.
+"""
+
+from typing import Any
+
+from kimchictl.media.naming.osinfo_files import DatabaseFile, Element, Unparsable, read_document
+from kimchictl.media.naming.patterns import literal_prefixes
+
+PREFIX_LENGTH = 16
+LABELS = ("volume-id", "system-id", "publisher-id", "application-id")
+
+Document = dict[str, Any]
+
+
+def compile_files(files: list[DatabaseFile]) -> Document:
+    """The database in `files`; a file that cannot be read or parsed is left out and listed under "skipped"."""
+    systems: dict[str, list[Element]] = {}
+    skipped = []
+    for file in files:
+        try:
+            root = read_document(file.path)
+        except Unparsable as error:
+            skipped.append(f"{file.path}: {error}")
+            continue
+        for system in root.children:
+            if system.tag == "os" and system.attributes.get("id"):
+                systems.setdefault(system.attributes["id"], []).append(system)
+    document: Document = {"oses": _columns(14), "media": _columns(8), "patterns": _columns(3), "index": {}}
+    document["skipped"] = skipped
+    numbers: dict[str, int] = {}
+    for number, (name, parts) in enumerate(systems.items()):
+        _append(document["oses"], _system(name, parts))
+        for medium in (child for part in parts for child in part.children if child.tag == "media"):
+            _add_medium(document, numbers, medium, number)
+    return document
+
+
+def _columns(count: int) -> list[list[Any]]:
+    return [[] for _ in range(count)]
+
+
+def _append(columns: list[list[Any]], row: list[Any]) -> None:
+    for column, value in zip(columns, row, strict=True):
+        column.append(value)
+
+
+def _system(name: str, parts: list[Element]) -> list[Any]:
+    """The row of one system, put together from all files that speak of it; the later one counts."""
+
+    def value(tag: str) -> str | None:
+        return next((text for part in reversed(parts) if (text := part.value(tag))), None)
+
+    children = [child for part in parts for child in part.children]
+    resources: dict[str, list[int]] = {}
+    for element in children:
+        if element.tag == "resources":
+            resources[element.attributes.get("arch", "all")] = _resources(element)
+    return [
+        name,
+        value("short-id") or "",
+        value("distro") or "",
+        value("version") or "",
+        value("name") or "",
+        value("family") or "",
+        value("release-status") or "released",
+        value("release-date"),
+        value("eol-date"),
+        [link.attributes.get("id", "") for link in children if link.tag in ("clones", "derives-from")],
+        resources,
+        *_devices(children),
+        _firmware(children),
+    ]
+
+
+def _resources(element: Element) -> list[int]:
+    def number(kind: str, tag: str) -> int:
+        figures = element.find(kind)
+        text = figures.value(tag) if figures else None
+        return int(text) if text and text.isascii() and text.isdigit() and len(text) < 18 else 0
+
+    return [number(kind, tag) for kind in ("recommended", "minimum") for tag in ("ram", "n-cpus", "storage")]
+
+
+def _devices(children: list[Element]) -> tuple[list[str], list[str]]:
+    """The devices that the system itself has drivers for, and those it is said to have none for."""
+    given: list[str] = []
+    refused: list[str] = []
+    for device in (device for child in children if child.tag == "devices" for device in child.children):
+        where = refused if device.attributes.get("supported") == "false" else given
+        where.append(device.attributes.get("id", ""))
+    return given, refused
+
+
+def _firmware(children: list[Element]) -> dict[str, list[str]]:
+    kinds: dict[str, list[str]] = {}
+    for attributes in (child.attributes for child in children if child.tag == "firmware"):
+        refused = "no-" if attributes.get("supported") == "false" else ""
+        kinds.setdefault(attributes.get("arch", "all"), []).append(refused + attributes.get("type", ""))
+    return kinds
+
+
+def _add_medium(document: Document, numbers: dict[str, int], medium: Element, system: int) -> None:
+    iso = medium.find("iso")
+    if iso is None:
+        return
+    texts = [child.text if (child := iso.find(label)) else None for label in LABELS]
+    size = (iso.value("volume-size") or "").strip()
+    if not any(texts) and not size.isdigit():
+        return  # nothing to tell it by: it would match every image
+    row = [
+        system,
+        medium.attributes.get("arch", "all"),
+        int(medium.attributes.get("live") == "true"),
+        int(size) if size.isascii() and size.isdigit() and len(size) < 18 else 0,
+        *[_pattern(document, numbers, text) if text else -1 for text in texts],
+    ]
+    volume = texts[0]
+    beginnings = literal_prefixes(volume) if volume else [("", False)]
+    for beginning in {text[:PREFIX_LENGTH] for text, _ in beginnings}:
+        document["index"].setdefault(beginning, []).append(len(document["media"][0]))
+    _append(document["media"], row)
+
+
+def _pattern(document: Document, numbers: dict[str, int], text: str) -> int:
+    """The number of a pattern, each held once: a thousand media share a publisher."""
+    if text not in numbers:
+        numbers[text] = len(numbers)
+        prefixes = literal_prefixes(text)
+        literal, whole = prefixes[0] if len(prefixes) == 1 else ("", False)
+        _append(document["patterns"], [text, literal, int(whole)])
+    return numbers[text]

@@ -1,0 +1,1 @@
+"""The walk over directory trees, and what is remembered of them."""

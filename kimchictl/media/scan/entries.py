@@ -1,0 +1,161 @@
+"""What is remembered of each file that may be an image, and the look at it that tells whether it must be opened again.
+
+Entry      one file: where, its status when it was read, and what was found in it
+examine    candidate paths -> entries; opens only what is new or changed
+"""
+
+import os
+import stat
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from kimchictl.media.records import Image
+from kimchictl.media.scan.walk import RACY, Counters
+from kimchictl.progress import SILENT, Progress
+
+FIELDS = tuple(item.name for item in fields(Image))
+ABSENT = "absent"  # Image.error of an image whose file system is not mounted, or whose directory cannot be read
+INCOMPLETE = "incomplete"  # as kimchictl.media.descriptors says it, which is not loaded when nothing changed
+LISTS = ("boot", "used_by")
+
+Row = list[Any]  # an Image's values in the order of FIELDS, as JSON has them: lists for tuples
+Status = tuple[int, int, int, int, int]
+
+
+@dataclass(slots=True)
+class Entry:
+    """One file. `status` is (device, inode, size, mtime ns, ctime ns) when it was read; ctime 0 never matches again.
+
+    `row` is the image, or None for a file that is none; `problem` says why it cannot be used. `also` are other names
+    of the same file (hard links, bind mounts). `mount` is that of an absent image (Mount.row). `pending`: not yet
+    offered to a scan that makes templates.
+    """
+
+    path: str
+    status: Status
+    row: Row | None = None
+    problem: str | None = None
+    also: tuple[str, ...] = ()
+    mount: list[str] | None = None
+    pending: bool = False
+
+    @property
+    def image(self) -> Image | None:
+        return None if self.row is None else to_image(self.row)
+
+    @property
+    def absent(self) -> bool:
+        return self.row is not None and self.row[_ERROR] == ABSENT
+
+
+_ERROR = FIELDS.index("error")
+_READABLE = FIELDS.index("readable")
+AS_LISTS = tuple(FIELDS.index(name) for name in LISTS)  # where JSON has lists for tuples
+
+
+def to_row(image: Image) -> Row:
+    row = [getattr(image, name) for name in FIELDS]
+    for place in AS_LISTS:
+        row[place] = list(row[place])
+    return row
+
+
+def to_image(row: Row) -> Image:
+    values = list(row)
+    for place in AS_LISTS:
+        values[place] = tuple(values[place])
+    return Image(*values)
+
+
+class Examination:
+    """Looks at candidate files. `entries` has one for the several names of a file, the first in order.
+
+    `problems` are paths that could not even be looked at. `probe` is called for what is not `known` with the same
+    status; without `trust`, for all. `keep_others` remembers files that are no images, too.
+    """
+
+    def __init__(
+        self,
+        known: Mapping[str, Entry],
+        probe: Callable[[str], Image],
+        counters: Counters,
+        trust: bool = True,
+        keep_others: bool = True,
+    ) -> None:
+        self.entries: dict[str, Entry] = {}
+        self._known, self._probe, self._counters = known, probe, counters
+        self._trust, self._keep_others = trust, keep_others
+        self._first: dict[tuple[int, int], str] = {}
+        self.problems: dict[bytes, str] = {}
+
+    def look_at(self, paths: Iterable[bytes], progress: Progress = SILENT) -> None:
+        """Make the entries of those of `paths` that are regular files."""
+        for raw in sorted(set(paths)):
+            try:
+                status = _status(raw)
+            except OSError as error:
+                self.problems[raw] = (error.strerror or str(error)).lower()
+                continue
+            if status is None:
+                continue
+            path = os.fsdecode(raw)
+            first = self._first.setdefault(status[:2], path)
+            if first != path:
+                if first in self.entries:
+                    self.entries[first].also += (path,)
+                continue
+            if self.take(path, status):
+                progress.advance(self._counters.read, f"{self._counters.opened} images, {path}")
+
+    def take(self, path: str, status: Status) -> bool:
+        """Make the entry of one file whose status is known; whether it had to be opened."""
+        old = self._known.get(path)
+        if old is not None and old.status == status and self._trust:
+            self.entries[path] = replace(old, also=()) if old.also else old
+            return False
+        self._open(path, status, old)
+        return True
+
+    def _open(self, path: str, status: Status, old: Entry | None) -> None:
+        entry = _look(path, status, old, self._probe)
+        self._counters.opened += 1
+        if entry.row is not None or entry.problem or self._keep_others:
+            self.entries[path] = entry
+
+
+def _look(path: str, status: Status, old: Entry | None, probe: Callable[[str], Image]) -> Entry:
+    """Open one file. What is incomplete or cannot be read is looked at again next time, whatever its status."""
+    began = time.time_ns()
+    image = probe(path)
+    settled = image.readable and image.error != INCOMPLETE and status[4] < began - RACY
+    status = status if settled else (*status[:4], 0)
+    if image.readable and image.error is not None and image.volume_id is None:
+        named_so = path[-4:].lower() == ".iso"  # most files called .img are disks, and nobody wants to hear of them
+        return Entry(path, status, None, image.error if named_so else None)
+    if not image.readable and (old is None or old.row is None):
+        return Entry(path, status, None, image.error)
+    if not image.readable and old is not None and old.row is not None:
+        row = list(old.row)
+        row[_ERROR], row[_READABLE] = image.error, False
+        return Entry(path, status, row, image.error, pending=old.pending)
+    return Entry(path, status, to_row(image), image.error, pending=old.pending if old else False)
+
+
+def mark_absent(entry: Entry, mount: list[str]) -> Entry:
+    """The entry of an image that cannot be looked at now; `mount` is the file system it lay on."""
+    row = list(entry.row or ())
+    row[_ERROR], row[_READABLE] = ABSENT, False
+    return replace(entry, row=row, status=(*entry.status[:4], 0), mount=mount)
+
+
+def _status(path: bytes) -> Status | None:
+    """What tells one content of a regular file from another; None for what is none, or went away."""
+    try:
+        status = os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns

@@ -1,0 +1,421 @@
+"""What the scans found: one document, replaced whole; and beside it, of each place, the stamps of its directories.
+
+    STATE_DIR/scan/          as root 2750 and group libvirt, so that its files are that group's; a user's own is 0700
+      images.json            every place and its images: what `iso list` reads, without a lock
+      stamps-PLACE-ID        the directories of one place; worth only time, see the module stamps. The document
+                             names the one that belongs to it, so that a scan that dies leaves a matching pair
+      .lock                  held while the document is read, changed and replaced
+      .place-PLACE           held by the scan of that place from its beginning to its end
+
+File names that are not UTF-8 are kept with surrogate escapes (PEP 383), which JSON writes as \\udcXX: what is read back
+names the same file.
+"""
+
+import contextlib
+import gc
+import grp
+import json
+import os
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import MISSING, dataclass, field, fields, replace
+from itertools import chain
+from types import NoneType, UnionType
+from typing import Any
+
+from kimchictl import files
+from kimchictl.errors import Damaged, Failed
+from kimchictl.locks import Lock
+from kimchictl.media.records import Image
+from kimchictl.media.scan.entries import AS_LISTS, FIELDS, LISTS, Entry, Row, to_image
+from kimchictl.media.scan.stamps import Stamps, decode
+
+FORMAT = 1
+GROUP = "libvirt"
+_NAME = "images.json"
+_LIMIT = 1 << 30  # bytes: a document of a million images is smaller
+
+
+@dataclass(slots=True)
+class Place:
+    """One scanned tree (its real path) or storage pool ("pool:NAME"), of `host` (None: this machine).
+
+    `key` tells the rules it was scanned by, `naming` those that named its images, `mounts` the file systems below it.
+    `stamps` names the file of its directories' stamps. `since` is what `--changed` compares with: path -> the image
+    as it was then, None if it was not there; None as a whole when nobody asked yet. `automatic`: templates are made
+    of new images.
+    """
+
+    host: str | None = None
+    key: str = ""
+    naming: str = ""
+    mounts: list[list[str]] = field(default_factory=list)
+    stamps: str | None = None
+    automatic: bool = False
+    since: dict[str, Row | None] | None = None
+    problems: dict[str, str] = field(default_factory=dict)
+    entries: dict[str, Entry] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Document:
+    """Everything: the places by name, and the images whose templates an admin deleted: (location, size, volume id)."""
+
+    places: dict[str, Place] = field(default_factory=dict)
+    declined: set[tuple[str, int | None, str | None]] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a listing found, sorted by location; `notes` name what could not be read."""
+
+    images: tuple[Image, ...]
+    notes: tuple[str, ...] = ()
+
+
+class Index:
+    """The index in `state_dirs`, lowest layer first: all are read, the last one is written."""
+
+    def __init__(self, state_dirs: Sequence[str], lock_timeout: float = 10.0) -> None:
+        self.directories = tuple(os.path.join(path, "scan") for path in state_dirs)
+        self.own = self.directories[-1]
+        self.lock_timeout = lock_timeout
+        self._notes: list[str] = []
+
+    def images(self, host: str | None = None) -> Found:
+        """The images of `host` in all layers; of one location the nearest layer's, and a pool's before a tree's."""
+        merged: dict[str, Image] = {}
+        notes = []
+        for directory in self.directories:
+            try:
+                document = read_document(os.path.join(directory, _NAME))
+            except (Damaged, Failed) as error:
+                notes.append(str(error))
+                continue
+            merged.update(_images_of(document, host, directory == self.own))
+        return Found(tuple(merged[name] for name in sorted(merged)), tuple(notes))
+
+    def read(self) -> Document:
+        """One's own document. A damaged one is set aside, which `take_notes` tells, and is empty. Raises Failed."""
+        path = os.path.join(self.own, _NAME)
+        try:
+            return read_document(path)
+        except Damaged as error:
+            self._set_aside(path, error)
+            return Document()
+
+    def take_notes(self) -> tuple[str, ...]:
+        """What there was to say since the last time."""
+        notes, self._notes = tuple(self._notes), []
+        return notes
+
+    @contextlib.contextmanager
+    def session(self) -> Iterator[Document]:
+        """A transaction: the document to change, written if the block ends without an error. Raises Locked, Failed."""
+        self.make_directory()
+        with Lock(os.path.join(self.own, ".lock"), "the scan index", self.lock_timeout):
+            document = self.read()
+            yield document
+            files.replace_file(os.path.join(self.own, _NAME), to_bytes(document), 0o640)
+
+    def place_lock(self, place: str) -> Lock:
+        """The lock that keeps two scans of `place` apart."""
+        self.make_directory()
+        return Lock(os.path.join(self.own, f".place-{short_name(place)}"), f"the scan of {place!r}", self.lock_timeout)
+
+    def load_stamps(self, place: str, identity: str) -> Stamps | None:
+        """The directory stamps of `place` that the document names; None if they are gone or damaged."""
+        try:
+            with open(self._stamps_path(place, identity), "rb") as file:
+                return decode(file.read(_LIMIT))
+        except (OSError, Damaged):
+            return None  # they save time and hold nothing that a full scan does not find
+
+    def save_stamps(self, place: str, identity: str | None, content: bytes | None) -> None:
+        """Write what `load_stamps` is to give, in a session and before its end; the former stay beside it."""
+        if identity is not None and content is not None:
+            files.replace_file(self._stamps_path(place, identity), content, 0o640)
+
+    def sweep_stamps(self, place: str, identity: str | None) -> None:
+        """Remove the stamps of `place` that the document does not name any more."""
+        current = os.path.basename(self._stamps_path(place, identity or ""))
+        prefix = current.rpartition("-")[0] + "-"
+        for name in os.listdir(self.own):
+            if name.startswith(prefix) and name != current:
+                with contextlib.suppress(OSError):
+                    os.unlink(os.path.join(self.own, name))
+
+    def _stamps_path(self, place: str, identity: str) -> str:
+        return os.path.join(self.own, f"stamps-{short_name(place)}-{os.path.basename(identity)}")
+
+    def make_directory(self) -> None:
+        """Make one's own directory, open to the group libvirt where root makes it. Raises Failed."""
+        if os.path.isdir(self.own):
+            return
+        files.make_directory(os.path.dirname(self.own))
+        try:
+            os.mkdir(self.own, 0o700)
+            if os.geteuid() == 0:
+                with contextlib.suppress(KeyError):  # no such group: root's alone
+                    os.chown(self.own, 0, grp.getgrnam(GROUP).gr_gid)
+                    os.chmod(self.own, 0o2750)  # noqa: S103 - the group reads, and new files are the group's
+        except FileExistsError:
+            return
+        except OSError as error:
+            raise files.failed("make the directory", self.own, error) from error
+
+    def forget(self, paths: Iterable[str], host: str | None = None) -> list[str]:
+        """Drop the images of `host` at `paths` or below them; the locations dropped."""
+        wanted = tuple(path.rstrip("/") for path in paths)
+        dropped = set()
+        with self.session() as document:
+            for place in document.places.values():
+                if place.host != host:
+                    continue
+                for path in [path for path in place.entries if _is_below(path, wanted)]:
+                    del place.entries[path]
+                    place.stamps = None  # the next scan looks again, should it still be there
+                    dropped.add(path)
+            for name in [name for name in document.places if _is_below(name, wanted)]:
+                del document.places[name]
+        return sorted(dropped)
+
+    def decline(self, location: str, size: int | None, volume_id: str | None) -> None:
+        """Make no more templates of this image by itself: an admin deleted the one that a scan had made."""
+        with self.session() as document:
+            document.declined.add((location, size, volume_id))
+
+    def _set_aside(self, path: str, error: Damaged) -> None:
+        aside = f"{path}.damaged"
+        self._notes.append(f"{error}; it was set aside as {aside}, and this scan makes a new one")
+        with contextlib.suppress(OSError):
+            os.replace(path, aside)
+
+
+def is_declined(document: Document, image: Image) -> bool:
+    """Was a template of this image deleted: of this very file, or of one with the same size and volume id?"""
+    return any(
+        (image.size, image.volume_id) == (size, volume_id) and (volume_id or location == image.location)
+        for location, size, volume_id in document.declined
+    )
+
+
+def short_name(place: str) -> str:
+    """A file name for `place`."""
+    return digest(os.fsencode(place))
+
+
+def stamps_id(content: bytes) -> str:
+    """What the document calls these stamps."""
+    return digest(content)
+
+
+def digest(content: bytes) -> str:
+    """Two checksums in one; not against an enemy, who could write the files themselves."""
+    return f"{zlib.crc32(content):08x}{zlib.adler32(content):08x}"
+
+
+def _is_below(path: str, tops: tuple[str, ...]) -> bool:
+    return any(path == top or path.startswith(top + "/") for top in tops)
+
+
+def _images_of(document: Document, host: str | None, own: bool) -> dict[str, Image]:
+    merged: dict[str, Image] = {}
+    for name, place in document.places.items():
+        if place.host != host:
+            continue
+        for path, entry in place.entries.items():
+            if entry.row is None or (path in merged and not name.startswith("pool:")):
+                continue
+            image = to_image(entry.row)
+            if not own and host is None and not os.access(path, os.R_OK):
+                image = replace(image, readable=False)
+            merged[path] = image
+    return merged
+
+
+# ---- the document as bytes -------------------------------------------------------------------------------------------
+
+
+def read_document(path: str) -> Document:
+    """The document in `path`, empty if there is none. Raises Damaged, Failed."""
+    try:
+        with open(path, "rb") as file:
+            content = file.read(_LIMIT)
+    except FileNotFoundError:
+        return Document()
+    except PermissionError as error:
+        hint = f"members of the group {GROUP} may"
+        raise Failed(f"the scan index {path} may not be read by this user", hint) from error
+    except OSError as error:
+        raise files.failed("read the scan index", path, error) from error
+    try:
+        with _uncollected():
+            return _parse(json.loads(content))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise Damaged(f"the scan index {path} is damaged") from error
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """No garbage collection: over a hundred thousand new lists, none of them garbage, it takes as long as all else."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def to_bytes(document: Document) -> bytes:
+    value = {
+        "format": FORMAT,
+        "fields": FIELDS,
+        "declined": sorted(document.declined, key=repr),
+        "places": {name: _dump_place(place) for name, place in sorted(document.places.items())},
+    }
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+def _dump_place(place: Place) -> dict[str, Any]:
+    return {
+        "host": place.host,
+        "key": place.key,
+        "naming": place.naming,
+        "mounts": place.mounts,
+        "stamps": place.stamps,
+        "automatic": place.automatic,
+        "since": place.since,
+        "problems": place.problems,
+        "entries": [
+            [entry.path, entry.status, entry.row, entry.problem, entry.also, entry.mount, entry.pending]
+            for entry in place.entries.values()
+        ],
+    }
+
+
+def _parse(value: Any) -> Document:
+    """The document that a JSON value is. Whoever wrote it: anything of another shape raises ValueError or TypeError."""
+    if value["format"] != FORMAT:
+        raise ValueError("written by another version")
+    rows = _Rows(value["fields"])
+    document = Document()
+    for name, place in value["places"].items():
+        document.places[name] = _parse_place(place, rows)
+    for location, size, volume_id in value["declined"]:
+        known = (_require(location, str), _require(size, int, None), _require(volume_id, str, None))
+        document.declined.add(known)
+    return document
+
+
+def _parse_place(value: dict[str, Any], rows: "_Rows") -> Place:
+    since = value["since"]
+    if since is not None:
+        changed = [row for row in since.values() if row is not None]
+        now = iter(rows.checked(changed))
+        since = {path: None if row is None else next(now) for path, row in since.items()}
+    return Place(
+        host=_require(value["host"], str, None),
+        key=_require(value["key"], str),
+        naming=_require(value["naming"], str),
+        mounts=[_mount(row) for row in value["mounts"]],
+        stamps=_require(value["stamps"], str, None),
+        automatic=_require(value["automatic"], bool),
+        since=since,
+        problems={path: _require(why, str) for path, why in value["problems"].items()},
+        entries=_parse_entries(value["entries"], rows),
+    )
+
+
+def _mount(value: list[str]) -> list[str]:
+    """A mount as Mount.row gives it."""
+    if len(_texts(value)) != 5:
+        raise ValueError("a damaged mount")
+    return value
+
+
+def _parse_entries(values: list[Any], rows: "_Rows") -> dict[str, Entry]:
+    """Checked column by column: there may be ten thousand entries, and a listing waits for them."""
+    _all(values, list)
+    if not values:
+        return {}
+    paths, statuses, images, problems, also, mounts, pending = zip(*values, strict=True)
+    for column, kinds in (
+        (paths, (str,)),
+        (statuses, (list,)),
+        (chain.from_iterable(statuses), (int,)),
+        (problems, (str, NoneType)),
+        (also, (list,)),
+        (chain.from_iterable(also), (str,)),
+        (pending, (bool,)),
+    ):
+        _all(column, *kinds)
+    if set(map(len, statuses)) != {5}:
+        raise ValueError("a damaged status")
+    for mount in mounts:
+        if mount is not None:
+            _mount(mount)
+    now = iter(rows.checked([row for row in images if row is not None]))
+    found = [None if row is None else next(now) for row in images]
+    columns = zip(paths, map(tuple, statuses), found, problems, map(tuple, also), mounts, pending, strict=True)
+    return {entry[0]: Entry(*entry) for entry in columns}
+
+
+def _all(column: Iterable[Any], *kinds: type) -> None:
+    """Raises ValueError if one of `column` is of none of the `kinds`."""
+    if not set(map(type, column)) <= set(kinds):
+        raise ValueError(f"something is neither of {kinds}")
+
+
+def _require(value: Any, kind: type, other: type | None = type) -> Any:
+    """`value`, if it is of `kind`; with None as third argument None will do, too."""
+    if type(value) is kind or (other is None and value is None):
+        return value
+    raise ValueError(f"{value!r} is no {kind.__name__}")
+
+
+def _texts(value: Any) -> list[str]:
+    if type(value) is not list:
+        raise ValueError("a list of texts is something else")
+    _all(value, str)
+    return value
+
+
+class _Rows:
+    """Checks rows and puts their values in the order of FIELDS, whatever fields the writer had."""
+
+    def __init__(self, names: list[str]) -> None:
+        self._same = tuple(_texts(names)) == FIELDS
+        self._names = names
+
+    def checked(self, rows: list[Row]) -> list[Row]:
+        """`rows`, each value of a type that its field may have. Raises ValueError."""
+        _all(rows, list)
+        if not self._same:
+            rows = [self._arranged(row) for row in rows]
+        if not rows:
+            return rows
+        columns = list(zip(*rows, strict=True))
+        for column, kinds in zip(columns, _KINDS, strict=True):
+            _all(column, *kinds)
+        for place in AS_LISTS:
+            _all(chain.from_iterable(columns[place]), str)
+        return rows
+
+    def _arranged(self, row: Row) -> Row:
+        values = dict(zip(self._names, row, strict=True))
+        return [values.get(name, default) for name, default in _DEFAULTS.items()]
+
+
+def _kinds(annotation: Any) -> frozenset[type]:
+    """The types that JSON has for a field of Image: a tuple is a list."""
+    parts = getattr(annotation, "__args__", ()) if isinstance(annotation, UnionType) else (annotation,)
+    return frozenset(list if getattr(part, "__origin__", None) is tuple else part for part in parts)
+
+
+_KINDS = tuple(_kinds(item.type) for item in fields(Image))
+_DEFAULTS = {
+    item.name: None if item.default is MISSING else list(item.default) if item.name in LISTS else item.default
+    for item in fields(Image)
+}

@@ -1,0 +1,106 @@
+"""A large tree walked by two processes: the directories near its top first, then the subtrees by who is free.
+
+The numbers of the subtrees lie in a pipe that both take from. The trail is no longer in order, but parents still come
+before what is below them.
+"""
+
+import json
+import os
+import struct
+from collections import deque
+from collections.abc import Callable
+
+from kimchictl.media.scan.child import Child, processors
+from kimchictl.media.scan.walk import Walk
+
+_SUBTREES = 256  # so many that neither waits long for the other's last one
+_SHARES = 4096  # numbers that a pipe holds before anybody reads
+_LONG = 1024  # bytes of a path: what lies deeper is no longer near the top, and soon too long to be opened by its path
+_NUMBER = struct.Struct("=I")  # far below PIPE_BUF: a pipe gives and takes it whole
+
+
+def walk_place(walk: Walk, place: bytes) -> None:
+    """Read `place`, a real path, and all below it that the rules let in, with a second process if that pays."""
+    if not walk.enter(place):
+        return
+    subtrees = _near_the_top(walk, place) if processors() > 1 and walk.divisible else [place]
+    if len(subtrees) < _SUBTREES:
+        for top in subtrees:
+            walk.descend(top)
+    else:
+        _divide(walk, subtrees)
+    walk.follow_links()
+
+
+def _near_the_top(walk: Walk, place: bytes) -> list[bytes]:
+    """Read level by level until there are enough subtrees, or no more directories."""
+    waiting = deque([place])
+    while waiting and len(waiting) < _SUBTREES and len(waiting[0]) < _LONG and not walk.interrupted:
+        path = waiting.popleft()
+        below = path.rstrip(b"/") + b"/"
+        waiting += [below + name for name in walk.read(path)]
+    return list(waiting)
+
+
+def _divide(walk: Walk, subtrees: list[bytes]) -> None:
+    shares = min(len(subtrees), _SHARES)
+    reader, writer = os.pipe()
+    os.write(writer, b"".join(map(_NUMBER.pack, range(shares))))
+
+    def take() -> None:
+        while number := os.read(reader, _NUMBER.size):
+            for top in subtrees[_NUMBER.unpack(number)[0] :: shares]:
+                if not walk.interrupted:
+                    walk.descend(top)
+
+    with Child(lambda: _second(walk, take, writer)) as child:
+        os.close(writer)
+        take()
+        os.close(reader)
+        content = child.result()
+    if content is None:
+        walk.interrupted = True  # killed, it took the knowledge of its share along
+    else:
+        _merge(walk, content)
+
+
+def _second(walk: Walk, take: Callable[[], None], writer: int) -> bytes:
+    """In the child: walk, and give what that added as bytes."""
+    os.close(writer)
+    walk.begin_anew()
+    take()
+    trail = walk.trail
+    trail.close_run()
+    columns = (trail.lengths, trail.stamps, trail.devices, trail.inodes)
+    parts = [column.tobytes() for column in columns]
+    parts += [b"\0".join(texts) for texts in (trail.heads, trail.names, walk.files)]
+    about = {
+        "sizes": [len(part) for part in parts],
+        "problems": {os.fsdecode(path): why for path, why in walk.problems.items()},
+        "counters": [walk.counters.read, walk.counters.files],
+        "interrupted": walk.interrupted,
+    }
+    return b"".join((json.dumps(about).encode(), b"\n", *parts))
+
+
+def _merge(walk: Walk, content: bytes) -> None:
+    """In the parent: take over what the child gave."""
+    at = content.index(b"\n") + 1
+    about, trail = json.loads(content[:at]), walk.trail
+    parts = []
+    for size in about["sizes"]:
+        parts.append(memoryview(content)[at : at + size])
+        at += size
+    trail.close_run()
+    for column, part in zip((trail.lengths, trail.stamps, trail.devices, trail.inodes), parts, strict=False):
+        column.frombytes(part)
+    heads, names, files = map(bytes, parts[4:])
+    if heads:
+        trail.heads += heads.split(b"\0")
+        trail.names.append(names)
+    if files:
+        walk.files += files.split(b"\0")
+    walk.problems |= {os.fsencode(path): why for path, why in about["problems"].items()}
+    walk.counters.read += about["counters"][0]
+    walk.counters.files += about["counters"][1]
+    walk.interrupted |= about["interrupted"]

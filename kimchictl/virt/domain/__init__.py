@@ -1,0 +1,1 @@
+"""Domains: their XML, their state, their devices."""

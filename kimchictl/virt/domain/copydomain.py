@@ -1,0 +1,45 @@
+"""A domain's definition as that of another one: what must be its own is taken away, for libvirt to make anew. Pure."""
+
+from kimchictl.virt import xml
+from kimchictl.virt.domain.definition import child, remove_all
+
+
+def as_clone(root: xml.Element, name: str) -> xml.Element:
+    """`root`, changed in place: another name, no UUID, addresses, NVRAM file, fixed ports or host-side names."""
+    child(root, "name").text = name
+    remove_all(root, "uuid")
+    for identity in root.findall("genid"):
+        identity.text = None
+    for system in root.findall("sysinfo/system"):
+        for entry in system.findall("entry[@name='uuid']"):
+            system.remove(entry)
+    for nvram in root.findall("os/nvram"):
+        nvram.text = None  # its template stays; libvirt makes a file of its own
+        remove_all(nvram, "source")
+        nvram.attrib.pop("type", None)
+    for interface in root.findall("devices/interface"):
+        remove_all(interface, "mac", "target")
+    for display in root.findall("devices/graphics"):
+        if display.get("port") or display.get("tlsPort"):
+            display.attrib.pop("tlsPort", None)
+            display.set("port", "-1")
+            display.set("autoport", "yes")
+    for channel in root.findall("devices/channel[@type='unix']"):
+        remove_all(channel, "source")
+    return root
+
+
+def put_image(root: xml.Element, target: str, path: str, form: str, kind: str) -> None:
+    """The disk `target` gets the image at `path`, in the format `form`; `kind` is file or block."""
+    disk = root.find(f"devices/disk/target[@dev='{target}']/..")
+    if disk is None:
+        return
+    block = kind == "block"
+    disk.set("type", "block" if block else "file")
+    child(disk, "driver").set("type", form)
+    source = child(disk, "source")
+    source.attrib.clear()
+    for inner in list(source):
+        source.remove(inner)
+    source.set("dev" if block else "file", path)
+    remove_all(disk, "backingStore", "mirror")

@@ -1,0 +1,123 @@
+"""Devices of a domain that exists: found in its XML, attached, detached, changed; live and in its definition at once.
+
+Scope     where a change goes: the running guest, the definition, or both
+"""
+
+import copy
+import time
+from dataclasses import dataclass
+from shlex import quote
+from typing import Any
+
+from kimchictl.errors import NotFound, TimedOut, WrongState
+from kimchictl.virt import xml
+from kimchictl.virt.connection import Host, asking, is_code
+from kimchictl.virt.domain.definition import read_definition
+from kimchictl.virt.domain.domains import ACTIVE, find_domain, state_of
+
+HOTPLUG = ("virtio", "scsi", "usb")  # buses that take a disk while a guest runs
+PATIENCE = 5.0  # seconds for a guest to let go of a device
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The domain, and where changes to it go; `name` is its own, whatever it was asked for by."""
+
+    domain: Any
+    name: str
+    live: bool
+    config: bool
+
+    def flags(self, host: Host) -> int:
+        """VIR_DOMAIN_AFFECT_LIVE and _CONFIG."""
+        return (host.lib.VIR_DOMAIN_AFFECT_LIVE if self.live else 0) | (
+            host.lib.VIR_DOMAIN_AFFECT_CONFIG if self.config else 0
+        )
+
+
+def scope_of(host: Host, name: str, next_start: bool = False) -> Scope:
+    """Both where it runs, the definition alone where it is off or `next_start`. Raises NotFound, WrongState."""
+    domain = find_domain(host, name)
+    running = state_of(host, domain) in ACTIVE
+    persistent = bool(domain.isPersistent())
+    if next_start and not persistent:
+        raise WrongState(f"vm {name!r} is transient: it has no next start")
+    return Scope(domain, domain.name(), running and not next_start, persistent)
+
+
+def find_device(host: Host, scope: Scope, path: str, what: str, live: bool | None = None) -> xml.Element:
+    """The device at `path` of the guest as it runs, or of its definition. Raises NotFound, saying `what`."""
+    found = find_devices(host, scope, path, live)
+    if not found:
+        raise NotFound(f"vm {scope.name!r} has no {what}", f"kimchictl vm show {quote(scope.name)}")
+    return found[0]
+
+
+def find_devices(host: Host, scope: Scope, path: str, live: bool | None = None) -> list[xml.Element]:
+    """All at `path`, such as "disk[@device='cdrom']"."""
+    return read_definition(host, scope.domain, scope.live if live is None else live).findall(f"devices/{path}")
+
+
+def attach(host: Host, scope: Scope, device: xml.Element) -> None:
+    """Plug `device` in. Both or neither: libvirt keeps the definition only if the guest took it."""
+    with asking(f"vm {scope.name!r} does not take the {device.tag}"):
+        scope.domain.attachDeviceFlags(xml.serialize(device), scope.flags(host))
+
+
+def update(host: Host, scope: Scope, device: xml.Element) -> None:
+    """Give the device that `device` names its new content: another medium, another network."""
+    with asking(f"vm {scope.name!r}: the {device.tag} cannot be changed"):
+        scope.domain.updateDeviceFlags(xml.serialize(device), scope.flags(host))
+
+
+def detach(host: Host, scope: Scope, path: str, what: str) -> xml.Element:
+    """Unplug the device at `path`, from a running guest first: it has to let go of it. What it was.
+
+    Raises NotFound; TimedOut where the guest does not, and then nothing has changed.
+    """
+    found = find_device(host, scope, path, what)
+    if scope.live:
+        _unplug(host, scope, found, path, what)
+    if scope.config:
+        for each in find_devices(host, scope, path, live=False)[:1]:
+            with asking(f"vm {scope.name!r}: {what} cannot be detached"):
+                scope.domain.detachDeviceFlags(xml.serialize(each), host.lib.VIR_DOMAIN_AFFECT_CONFIG)
+    return found
+
+
+def _unplug(host: Host, scope: Scope, found: xml.Element, path: str, what: str) -> None:
+    with asking(f"vm {scope.name!r}: {what} cannot be detached while it runs"):
+        try:
+            scope.domain.detachDeviceFlags(xml.serialize(copy.deepcopy(found)), host.lib.VIR_DOMAIN_AFFECT_LIVE)
+        except host.lib.libvirtError as error:
+            if not is_code(error, "DEVICE_MISSING"):
+                raise
+    end = time.monotonic() + PATIENCE
+    while find_devices(host, scope, path, live=True):
+        if time.monotonic() > end:
+            raise TimedOut(
+                f"the guest of vm {scope.name!r} does not let go of {what}",
+                "is its system up? --next-start detaches it for when it starts anew; or stop it first",
+            )
+        time.sleep(0.1)
+
+
+def free_target(host: Host, scope: Scope, bus: str) -> str:
+    """The first target name of `bus` that neither the guest nor its definition has: vda, sda, hda..."""
+    used = set()
+    for live in {scope.live, not scope.config}:
+        for each in find_devices(host, scope, "disk/target", live):
+            used.add(each.get("dev"))
+    prefix = {"virtio": "vd", "ide": "hd"}.get(bus, "sd")
+    letters = [*map(chr, range(ord("a"), ord("z") + 1))]
+    names = [*letters[:4]] if bus == "ide" else [*letters, *(a + b for a in letters for b in letters)]
+    free = next((prefix + each for each in names if prefix + each not in used), None)
+    if free is None:
+        raise WrongState(f"vm {scope.name!r} has no place left on its {bus} bus", "use another bus")
+    return free
+
+
+def quoted(path: str, key: str, value: str) -> str:
+    """A path with a predicate for a value that may hold anything but both kinds of quotes."""
+    mark = '"' if "'" in value else "'"
+    return f"{path}[@{key}={mark}{value.replace(mark, '')}{mark}]"

@@ -1,0 +1,187 @@
+"""Snapshots of a domain: made, listed as the tree that they are, gone back to, deleted.
+
+They are internal ones, kept inside of the qcow2 images; those of other tools may be external (overlays), and are listed
+all the same. What this libvirt cannot do is refused before it is tried.
+"""
+
+from dataclasses import dataclass
+from shlex import quote
+from typing import Any
+
+from kimchictl.errors import Exists, Invalid, NotFound, WrongState
+from kimchictl.units import format_time
+from kimchictl.virt import xml
+from kimchictl.virt.connection import Host, asking, is_code
+from kimchictl.virt.domain.domainread import Description, read_domain
+from kimchictl.virt.domain.domains import find_domain, state_of
+
+_EXTERNAL_REVERT = 9_009_000  # libvirt 9.9.0 goes back to external snapshots
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """`tree` is the name, two blanks in for each snapshot it descends from; `kind` internal or external.
+
+    `state` is that of the guest then; `created` RFC 3339; `disks` the targets that are in it.
+    """
+
+    name: str
+    tree: str
+    parent: str | None
+    current: bool
+    state: str
+    kind: str
+    created: str | None
+    description: str | None
+    disks: tuple[str, ...]
+
+
+def list_snapshots(host: Host, name: str) -> list[Snapshot]:
+    """All of a VM in the order of their tree, older ones first. Raises NotFound."""
+    domain = find_domain(host, name)
+    with asking(f"vm {name!r}: snapshots"):
+        found = {}
+        for each in domain.listAllSnapshots(0):
+            try:
+                found[each.getName()] = _read(each.getXMLDesc(0), bool(each.isCurrent(0)))
+            except host.lib.libvirtError as error:
+                if not is_code(error, "NO_DOMAIN_SNAPSHOT"):  # it went away meanwhile
+                    raise
+    return _in_order(found)
+
+
+def _in_order(found: dict[str, Snapshot]) -> list[Snapshot]:
+    children: dict[str | None, list[Snapshot]] = {}
+    for each in sorted(found.values(), key=lambda each: (each.created or "", each.name)):
+        children.setdefault(each.parent if each.parent in found else None, []).append(each)
+    ordered, stack = [], [(each, 0) for each in reversed(children.get(None, []))]
+    while stack:
+        each, depth = stack.pop()
+        ordered.append(_indented(each, depth))
+        stack += [(child, depth + 1) for child in reversed(children.get(each.name, []))]
+    return ordered
+
+
+def _indented(each: Snapshot, depth: int) -> Snapshot:
+    from dataclasses import replace
+
+    return replace(each, tree="  " * depth + each.name)
+
+
+def _read(document: str, current: bool) -> Snapshot:
+    root = xml.parse(document, "a snapshot")
+    disks = [disk for disk in root.findall("disks/disk") if disk.get("snapshot") not in (None, "no")]
+    memory = root.find("memory")
+    kinds = [disk.get("snapshot") for disk in disks] + ([memory.get("snapshot")] if memory is not None else [])
+    created = xml.number(root, "creationTime")
+    name = root.findtext("name") or ""
+    return Snapshot(
+        name=name,
+        tree=name,
+        parent=root.findtext("parent/name"),
+        current=current,
+        state=xml.text(root, "state") or "unknown",
+        kind="external" if "external" in kinds else "internal",
+        created=format_time(created) if created is not None else None,
+        description=xml.text(root, "description"),
+        disks=tuple(disk.get("name") or "" for disk in disks),
+    )
+
+
+def find_snapshot(host: Host, name: str, wanted: str) -> Snapshot:
+    """Raises NotFound, also for the VM."""
+    found = next((each for each in list_snapshots(host, name) if each.name == wanted), None)
+    if found is None:
+        raise NotFound(
+            f"vm {name!r} has no snapshot {wanted!r}", f"kimchictl vm snapshot list {quote(name)} shows those it has"
+        )
+    return found
+
+
+def current_snapshot(host: Host, name: str) -> Snapshot:
+    """The one that the disks have come from. Raises NotFound where there is none."""
+    found = next((each for each in list_snapshots(host, name) if each.current), None)
+    if found is None:
+        raise NotFound(f"vm {name!r} has no current snapshot")
+    return found
+
+
+def create_snapshot(host: Host, name: str, title: str | None, description: str | None) -> Snapshot:
+    """Take one, of the memory too where it runs. Raises Exists, WrongState with why it cannot be."""
+    domain = find_domain(host, name)
+    with asking(f"vm {name!r}"):
+        said = read_domain(domain.XMLDesc(0), name)
+    state = state_of(host, domain)
+    taken = {each.name for each in list_snapshots(host, name)}
+    if title is not None:
+        _check_name(title)
+        if title in taken:
+            raise Exists(f"vm {name!r} has a snapshot {title!r} already", "choose another name")
+    if why := _why_not(host, said, state):
+        raise WrongState(f"vm {name!r} cannot have a snapshot: {why}", "kimchictl vm clone makes a copy of it")
+    root = xml.Element("domainsnapshot")
+    xml.add(root, "name", title or _free_name(taken))
+    if description:
+        xml.add(root, "description", description)
+    with asking(f"vm {name!r}: the snapshot cannot be taken"):
+        made = domain.snapshotCreateXML(xml.serialize(root), 0)
+        return _read(made.getXMLDesc(0), True)
+
+
+def _check_name(title: str) -> None:
+    if not title.strip() or "/" in title or title.startswith(".") or any(ord(each) < 32 for each in title):
+        raise Invalid(f"snapshot name {title!r} is empty, begins with a dot, or holds a '/' or a control character")
+    if len(title.encode("utf-8", "surrogateescape")) > 200:
+        raise Invalid(f"snapshot name {title[:20]!r}... is longer than 200 bytes")
+
+
+def _free_name(taken: set[str]) -> str:
+    number = 1
+    while f"snapshot-{number}" in taken:
+        number += 1
+    return f"snapshot-{number}"
+
+
+def _why_not(host: Host, said: Description, state: str) -> str | None:
+    """What keeps libvirt from an internal snapshot; None if nothing does."""
+    if host.is_test:
+        return None
+    written = [disk for disk in said.disks if disk.device == "disk" and not disk.readonly and disk.source]
+    for disk in written:
+        if disk.format != "qcow2":
+            return f"its disk {disk.target!r} is {disk.format or 'of no known format'}, and only qcow2 can hold one"
+        if disk.shareable:
+            return f"its disk {disk.target!r} is shared"
+    if not written:
+        return "it has no disk that could hold one"
+    if said.uefi and state != "shutoff":
+        return "it runs with UEFI, whose variables would not be in it; while it is off it can"
+    return None
+
+
+def revert_snapshot(host: Host, name: str, wanted: str, run: bool = False) -> None:
+    """Go back to it: the disks as they were, and the guest as it was, or running with `run`.
+
+    Raises NotFound, WrongState for what this libvirt cannot go back to.
+    """
+    found = find_snapshot(host, name, wanted)
+    if found.kind == "external" and host.conn.getLibVersion() < _EXTERNAL_REVERT:
+        raise WrongState(
+            f"snapshot {wanted!r} of vm {name!r} is external, and libvirt before 9.9 cannot go back to it",
+            f"start it from the overlay's backing file: kimchictl vm disk list {quote(name)}",
+        )
+    flags = host.flag("DOMAIN_SNAPSHOT_REVERT_RUNNING") if run else 0
+    with asking(f"vm {name!r} cannot go back to snapshot {wanted!r}"):
+        find_domain(host, name).revertToSnapshot(_handle(host, name, wanted), flags)
+
+
+def delete_snapshot(host: Host, name: str, wanted: str, children: bool = False) -> None:
+    """Delete it, with `children` also those that descend from it, which otherwise stay. Raises NotFound, WrongState."""
+    flags = host.flag("DOMAIN_SNAPSHOT_DELETE_CHILDREN") if children else 0
+    with asking(f"snapshot {wanted!r} of vm {name!r} cannot be deleted"):
+        _handle(host, name, wanted).delete(flags)
+
+
+def _handle(host: Host, name: str, wanted: str) -> Any:
+    find_snapshot(host, name, wanted)
+    return find_domain(host, name).snapshotLookupByName(wanted, 0)

@@ -1,0 +1,70 @@
+"""The end of a domain's definition, with all that libvirt keeps for it: NVRAM, TPM, snapshots, saved memory."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from kimchictl.errors import NotFound
+from kimchictl.virt.connection import Host, asking, is_code
+from kimchictl.virt.domain.domainread import read_domain
+from kimchictl.virt.domain.domains import find_domain
+
+
+@dataclass(frozen=True, slots=True)
+class Belongings:
+    """What libvirt keeps for a domain beside its definition. `nvram` is its path while libvirt shows one."""
+
+    uefi: bool
+    nvram: str | None
+    tpm: bool
+    snapshots: int
+    checkpoints: int
+    saved: bool
+
+
+def belongings_of(host: Host, domain: Any) -> Belongings:
+    """Ask for each; what a driver does not know about it does not have."""
+    with asking(f"vm {domain.name()!r}"):
+        said = read_domain(domain.XMLDesc(0), domain.name())
+    return Belongings(
+        uefi=said.uefi,
+        nvram=said.nvram,
+        tpm=said.tpm,
+        snapshots=_count(host, lambda: domain.snapshotNum(0)),
+        checkpoints=_count(host, lambda: len(domain.listAllCheckpoints(0))),
+        saved=bool(_count(host, lambda: domain.hasManagedSaveImage(0))),
+    )
+
+
+def _count(host: Host, ask: Any) -> int:
+    try:
+        return int(ask())
+    except host.lib.libvirtError:
+        return 0
+
+
+def undefine_vm(host: Host, name: str) -> None:
+    """Forget a VM that is off; a transient one is gone already.
+
+    The flags are those it needs: drivers refuse what they do not know.
+    """
+    try:
+        domain = find_domain(host, name)
+    except NotFound:
+        return
+    has = belongings_of(host, domain)
+    flags = 0
+    for present, name in (
+        ((has.uefi or has.nvram) and not host.is_test, "NVRAM"),
+        (has.tpm and not host.is_test, "TPM"),
+        (has.snapshots, "SNAPSHOTS_METADATA"),
+        (has.checkpoints, "CHECKPOINTS_METADATA"),
+        (has.saved, "MANAGED_SAVE"),
+    ):
+        if present:
+            flags |= host.flag(f"DOMAIN_UNDEFINE_{name}")
+    with asking(f"vm {domain.name()!r} cannot be deleted"):
+        try:
+            domain.undefineFlags(flags)
+        except host.lib.libvirtError as error:
+            if not is_code(error, "NO_DOMAIN"):
+                raise

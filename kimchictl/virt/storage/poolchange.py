@@ -1,0 +1,116 @@
+"""Storage pools made, changed, started, stopped and forgotten."""
+
+from shlex import quote
+from typing import Any
+
+from kimchictl.errors import Exists, Failed, WrongState
+from kimchictl.virt.connection import Host, asking
+from kimchictl.virt.storage.pools import find_active_pool, find_pool
+from kimchictl.virt.storage.poolxml import PoolPlan, changed_xml, pool_xml
+
+_BUILT = ("dir", "fs", "netfs")  # building them makes the directory; building others would erase what is there
+
+
+def create_pool(
+    host: Host, name: str, plan: PoolPlan, kind: str = "dir", start: bool = False, autostart: bool = True
+) -> None:
+    """Define a pool, make its directory where it has one, and start it if asked. Undone if a step fails.
+
+    Raises Exists, Invalid, Failed.
+    """
+    with asking(f"host {host.uri}: pool list"):
+        if name in {pool.name() for pool in host.conn.listAllStoragePools(0)}:
+            raise Exists(f"pool {name!r} already exists", f"kimchictl pool show {quote(name)}")
+    document = pool_xml(name, kind, plan)
+    with asking(f"pool {name!r} cannot be created"):
+        pool = host.conn.storagePoolDefineXML(document, host.flag("STORAGE_POOL_DEFINE_VALIDATE"))
+    try:
+        with asking(f"pool {name!r} cannot be created{f' at {plan.path}' if plan.path else ''}"):
+            if kind in _BUILT:
+                pool.build(0)
+            pool.setAutostart(int(autostart))
+            if start:
+                pool.create(0)
+    except BaseException:
+        _undefine(host, pool, name)
+        raise
+
+
+def _undefine(host: Host, pool: Any, name: str) -> None:
+    try:
+        pool.undefine()
+    except host.lib.libvirtError as error:
+        host.note(f"pool {name!r} was left behind: {error.get_error_message()}")
+
+
+def change_pool(host: Host, name: str, plan: PoolPlan) -> bool:
+    """Define an inactive pool anew with what `plan` says; False if it was so already. Raises WrongState, Invalid."""
+    pool = find_pool(host, name)
+    with asking(f"pool {name!r} cannot be changed"):
+        if pool.isActive():
+            raise WrongState(f"pool {name!r} is active", f"kimchictl pool stop {quote(name)}")
+        before = pool.XMLDesc(host.lib.VIR_STORAGE_XML_INACTIVE)
+        host.conn.storagePoolDefineXML(changed_xml(before, name, plan), host.flag("STORAGE_POOL_DEFINE_VALIDATE"))
+        return bool(pool.XMLDesc(host.lib.VIR_STORAGE_XML_INACTIVE) != before)
+
+
+def start_pool(host: Host, name: str) -> bool:
+    """False if it was active already."""
+    pool = find_pool(host, name)
+    with asking(f"pool {name!r} does not start"):
+        if pool.isActive():
+            return False
+        pool.create(0)
+    return True
+
+
+def stop_pool(host: Host, name: str) -> bool:
+    """False if it was inactive already. Its volumes stay."""
+    pool = find_pool(host, name)
+    with asking(f"pool {name!r} does not stop"):
+        if not pool.isActive():
+            return False
+        pool.destroy()
+    return True
+
+
+def set_autostart(host: Host, name: str, wanted: bool) -> bool:
+    """Start it with the host, or not; False if it was so already."""
+    pool = find_pool(host, name)
+    with asking(f"pool {name!r}: autostart"):
+        if bool(pool.autostart()) == wanted:
+            return False
+        pool.setAutostart(int(wanted))
+    return True
+
+
+def delete_pool(host: Host, name: str) -> None:
+    """Forget the definition of an inactive pool; its directory and what is in it stay. Raises WrongState."""
+    pool = find_pool(host, name)
+    with asking(f"pool {name!r} cannot be deleted"):
+        if pool.isActive():
+            raise WrongState(f"pool {name!r} is active", f"kimchictl pool stop {quote(name)}")
+        pool.undefine()
+
+
+def empty_pool(host: Host, name: str) -> list[str]:
+    """Delete every volume of an active pool; what could not be, and why. Raises NotFound, WrongState."""
+    pool = find_active_pool(host, name)
+    with asking(f"pool {name!r} cannot be emptied"):
+        handles = pool.listAllVolumes(0)
+    left = []
+    for handle in handles:
+        try:
+            handle.delete(0)
+        except host.lib.libvirtError as error:
+            left.append(error.get_error_message())
+    return left
+
+
+def remove_directory(host: Host, name: str) -> None:
+    """Remove the empty directory of an inactive pool. Raises Failed where something is left in it."""
+    pool = find_pool(host, name)
+    try:
+        pool.delete(0)
+    except host.lib.libvirtError as error:
+        raise Failed(f"pool {name!r}: its directory stays: {error.get_error_message()}") from None

@@ -1,0 +1,257 @@
+"""Storage pools: listed first, refreshed second, and never harmed by being listed.
+
+Pool           one pool as it is printed; the keys are the contract of the command line
+list_pools     all of them, each refreshed within a deadline, at once
+active_pools   what lies in the active ones, for a scan: three calls a pool whatever its size
+"""
+
+import os
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from shlex import quote
+from typing import Any
+
+from kimchictl.errors import TimedOut, WrongState
+from kimchictl.progress import SILENT, Progress
+from kimchictl.virt import xml
+from kimchictl.virt.connection import Host, asking, is_code, translate
+from kimchictl.virt.deadlines import all_within, within
+from kimchictl.virt.missing import missing
+from kimchictl.virt.storage.poolrefresh import FILE_POOLS, Freshness, refresh
+
+TIMEOUT = 5.0
+
+# virStoragePoolState, in its order.
+STATES = ("inactive", "building", "active", "degraded", "unreachable")
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Sizes are bytes; `path` is its directory or device; `volumes` a count; `used_by` VMs and templates.
+
+    `stale`: what is said of the content is not of now, and `error` says why.
+    """
+
+    name: str
+    state: str
+    type: str
+    path: str | None
+    active: bool
+    autostart: bool
+    persistent: bool
+    capacity: int = 0
+    allocation: int = 0
+    available: int = 0
+    volumes: int = 0
+    used_by: tuple[str, ...] = ()
+    stale: bool = False
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PoolContents:
+    """What lies in one active pool: (volume name, path) each. `reason` is why it is `stale`.
+
+    `streamed`: it is not in files of this machine, so its volumes are read through libvirt, and are not listed here.
+    """
+
+    name: str
+    type: str
+    path: str | None
+    volumes: tuple[tuple[str, str], ...]
+    stale: bool = False
+    reason: str | None = None
+    streamed: bool = False
+
+
+def find_pool(host: Host, name: str) -> Any:
+    """The virStoragePool of that name. Raises NotFound."""
+    try:
+        return host.conn.storagePoolLookupByName(name)
+    except host.lib.libvirtError as error:
+        if is_code(error, "NO_STORAGE_POOL"):
+            message, otherwise = f"pool {name!r} does not exist", "kimchictl pool list shows those that do"
+            raise missing(host, message, name, lambda: names(host), otherwise) from None
+        raise translate(error, f"pool {name!r}") from None
+
+
+def find_active_pool(host: Host, name: str) -> Any:
+    """The same. Raises WrongState if it is inactive."""
+    pool = find_pool(host, name)
+    with asking(f"pool {name!r}"):
+        if not pool.isActive():
+            raise WrongState(f"pool {name!r} is inactive", f"kimchictl pool start {quote(name)}")
+    return pool
+
+
+def outline(host: Host, name: str) -> tuple[str, str | None, int]:
+    """(type, target path, available bytes) of a pool as libvirt knows them now. Raises NotFound."""
+    pool = find_pool(host, name)
+    with asking(f"pool {name!r}"):
+        root = xml.parse(pool.XMLDesc(0), f"pool {name!r}")
+        return root.get("type") or "", xml.text(root, "target/path"), pool.info()[3]
+
+
+def pools_at(host: Host, directory: str) -> list[str]:
+    """The names of the active pools whose directory is `directory`."""
+    return [name for name in names(host, active_only=True) if outline(host, name)[1] == directory]
+
+
+def names(host: Host, active_only: bool = False) -> list[str]:
+    """The names of all pools, sorted."""
+    flags = host.lib.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE if active_only else 0
+    with asking(f"host {host.uri}: pool list"):
+        return sorted(pool.name() for pool in host.conn.listAllStoragePools(flags))
+
+
+def list_pools(host: Host, wanted: Iterable[str] = (), seconds: float = TIMEOUT) -> list[Pool]:
+    """The pools `wanted` (none: all), by name ignoring case, the active ones refreshed if they answer in `seconds`.
+
+    Raises NotFound for one that is not there, TimedOut if libvirt itself does not answer.
+    """
+    found = within(2 * seconds, f"host {host.uri}: pool list", lambda: _look(host, tuple(wanted)))
+    jobs = {pool.name: _refreshing(host, handle, pool, seconds) for handle, pool in found if pool.active}
+    results = all_within(seconds + 1, jobs)
+    pools = [_after(results.get(pool.name), pool) for _, pool in found]
+    return sorted(pools, key=lambda pool: (pool.name.casefold(), pool.name))
+
+
+def show_pool(host: Host, name: str, seconds: float = TIMEOUT) -> Pool:
+    """One pool, refreshed like in a list. Raises NotFound."""
+    return list_pools(host, (name,), seconds)[0]
+
+
+def _look(host: Host, wanted: tuple[str, ...]) -> list[tuple[Any, Pool]]:
+    if wanted:
+        handles = [find_pool(host, name) for name in wanted]
+    else:
+        with asking(f"host {host.uri}: pool list"):
+            handles = host.conn.listAllStoragePools(0)
+    pools = []
+    for handle in handles:
+        try:
+            pools.append((handle, _read(handle)))
+        except host.lib.libvirtError as error:
+            if not is_code(error, "NO_STORAGE_POOL"):  # it vanished between listing and looking
+                raise translate(error, f"pool {handle.name()!r}") from None
+    return pools
+
+
+def _read(handle: Any) -> Pool:
+    """What libvirt says of it now, without any refresh."""
+    root = xml.parse(handle.XMLDesc(0), f"pool {handle.name()!r}")
+    state, capacity, allocation, available = handle.info()
+    active = bool(handle.isActive())
+    return Pool(
+        name=handle.name(),
+        state=STATES[state] if 0 <= state < len(STATES) else "inactive",
+        type=root.get("type") or "",
+        path=xml.text(root, "target/path"),
+        active=active,
+        autostart=bool(handle.autostart()),
+        persistent=bool(handle.isPersistent()),
+        capacity=capacity,
+        allocation=allocation,
+        available=available,
+        volumes=handle.numOfVolumes() if active else 0,
+    )
+
+
+def _refreshing(host: Host, handle: Any, pool: Pool, seconds: float) -> Any:
+    def work() -> Pool:
+        fresh = refresh(host, handle, pool.name, pool.type, pool.path, seconds)
+        return replace(pool if fresh.stale else _read(handle), stale=fresh.stale, error=fresh.error)
+
+    return work
+
+
+def _after(result: Pool | Exception | None, pool: Pool) -> Pool:
+    """The pool as its refresh left it; as it was before, stale, where that failed or did not end."""
+    if isinstance(result, Pool):
+        return result
+    if isinstance(result, TimedOut):
+        return replace(pool, stale=True, error="it does not answer")
+    return pool if result is None else replace(pool, stale=True, error=str(result))
+
+
+def active_pools(
+    host: Host, progress: Progress = SILENT, wanted: Iterable[str] = (), seconds: float = TIMEOUT
+) -> list[PoolContents]:
+    """What lies in the active pools `wanted` (none: all); those that are inactive or stale are noted.
+
+    Raises NotFound for one of `wanted` that does not exist.
+    """
+    pools = within(2 * seconds, f"host {host.uri}: pool list", lambda: _handles(host, tuple(wanted)))
+    results = all_within(seconds + 1, {name: _reading(host, handle, seconds) for name, handle in pools.items()})
+    contents = []
+    for name, result in sorted(results.items()):
+        if isinstance(result, PoolContents):
+            contents.append(result)
+            if result.stale:
+                progress.note(f"pool {name!r} was not refreshed: {result.reason}")
+        else:
+            progress.note(f"pool {name!r} was left out: {_said(host, result)}")
+    return contents
+
+
+def _said(host: Host, error: Exception) -> str:
+    if isinstance(error, host.lib.libvirtError):
+        error = translate(error, "libvirt")
+    return "it does not answer" if isinstance(error, TimedOut) else str(error)
+
+
+def _handles(host: Host, wanted: tuple[str, ...]) -> dict[str, Any]:
+    if wanted:
+        return {name: find_pool(host, name) for name in wanted}
+    with asking(f"host {host.uri}: pool list"):
+        return {pool.name(): pool for pool in host.conn.listAllStoragePools(0)}
+
+
+def _reading(host: Host, handle: Any, seconds: float) -> Any:
+    def work() -> PoolContents:
+        name = handle.name()
+        if not handle.isActive():
+            raise WrongState(f"it is inactive: kimchictl pool start {quote(name)}")
+        root = xml.parse(handle.XMLDesc(0), f"pool {name!r}")
+        kind, path = root.get("type") or "", xml.text(root, "target/path")
+        fresh = refresh(host, handle, name, kind, path, seconds)
+        here = host.is_local and kind in FILE_POOLS and path and (not fresh.reachable or _readable(path))
+        streamed = not host.is_test and not here
+        volumes = () if streamed else _volumes(host, handle, path, fresh)
+        return PoolContents(name, kind, path, volumes, fresh.stale, fresh.error, streamed)
+
+    return work
+
+
+def _readable(path: str) -> bool:
+    """Whether we may list it ourselves, as an ordinary user may not list what root's libvirtd keeps."""
+    return os.access(path, os.R_OK | os.X_OK)
+
+
+def _volumes(host: Host, handle: Any, path: str | None, fresh: Freshness) -> tuple[tuple[str, str], ...]:
+    """By reading the directory if it answers; of the test driver's, by a call for each volume."""
+    if not host.is_test and path:
+        return local_volumes(path) if fresh.reachable else ()
+    found = []
+    for volume in handle.listAllVolumes(0):
+        try:
+            found.append((volume.name(), volume.path()))
+        except UnicodeDecodeError:
+            continue  # a name that is not UTF-8: libvirt's Python library cannot speak of it
+    return tuple(found)
+
+
+def local_volumes(path: str) -> tuple[tuple[str, str], ...]:
+    """(name, path) of the regular files and block devices that libvirt takes for volumes of the directory `path`."""
+    with os.scandir(path) as entries:
+        return tuple(sorted((entry.name, entry.path) for entry in entries if _is_volume(entry)))
+
+
+def _is_volume(entry: os.DirEntry[str]) -> bool:
+    """Links count as what they lead to. A name that is not UTF-8 is none that libvirt could be given."""
+    try:
+        entry.name.encode()
+        return entry.is_file() or (not entry.is_dir() and stat.S_ISBLK(entry.stat().st_mode))
+    except (OSError, UnicodeEncodeError):
+        return False

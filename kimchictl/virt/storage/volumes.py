@@ -1,0 +1,247 @@
+"""Storage volumes: read, made and deleted.
+
+Volume        one volume as it is printed; the keys are the contract of the command line
+list_volumes  those of a pool
+"""
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from kimchictl.errors import Exists, Invalid
+from kimchictl.virt import xml
+from kimchictl.virt.connection import Host, asking, is_code, translate
+from kimchictl.virt.missing import missing
+from kimchictl.virt.storage.localvolume import read_local
+from kimchictl.virt.storage.poolrefresh import FILE_POOLS
+from kimchictl.virt.storage.pools import find_active_pool, list_pools, pools_at
+
+# virStorageVolType, in its order.
+TYPES = ("file", "block", "dir", "network", "netdir", "ploop")
+BLOCK_POOLS = ("logical", "disk", "iscsi", "iscsi-direct")  # their volumes are devices: raw, and allocated whole
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """Sizes are bytes; `backing` is the path of the image below it; `used_by` names VMs.
+
+    `os_distro`, `os_version` and `bootable` are an image's, None for what is no image.
+    """
+
+    name: str
+    pool: str
+    type: str
+    format: str | None
+    path: str | None
+    capacity: int | None
+    allocation: int | None
+    backing: str | None = None
+    used_by: tuple[str, ...] = ()
+    os_distro: str | None = None
+    os_version: str | None = None
+    bootable: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeFile:
+    """The file of a volume: its length in bytes, and when it changed, in seconds since the epoch; None: it has none."""
+
+    size: int | None
+    mtime: float | None
+    ctime: float | None
+
+
+def find_volume(host: Host, pool_name: str, name: str) -> Volume:
+    """The volume of that name. Raises NotFound, and WrongState for an inactive pool."""
+    handle = find_handle(host, pool_name, name)
+    with asking(f"volume {name!r} of pool {pool_name!r}"):
+        return read_volume(handle, pool_name)
+
+
+def find_file(host: Host, pool_name: str, name: str) -> VolumeFile:
+    """The file of the volume of that name. Raises NotFound, WrongState."""
+    handle = find_handle(host, pool_name, name)
+    with asking(f"volume {name!r} of pool {pool_name!r}"):
+        return read_both(handle, pool_name)[1]
+
+
+def find_handle(host: Host, pool_name: str, name: str) -> Any:
+    """Looked for a second time after a refresh: it may have been copied there since the last one."""
+    for fresh in (False, True):
+        if fresh:
+            list_pools(host, (pool_name,))
+        try:
+            return find_active_pool(host, pool_name).storageVolLookupByName(name)
+        except host.lib.libvirtError as error:
+            if not is_code(error, "NO_STORAGE_VOL"):
+                raise translate(error, f"volume {name!r}") from None
+    message = f"volume {name!r} does not exist in pool {pool_name!r}"
+    raise missing(host, message, name, lambda: names(host, pool_name), f"kimchictl volume list {pool_name}")
+
+
+def find_by_path(host: Host, path: str) -> Volume | None:
+    """The volume at `path` in an active pool, which is refreshed if need be; None if there is none."""
+    found = _at(host, path)
+    if found is None and (pools := pools_at(host, os.path.dirname(path))):
+        list_pools(host, pools)
+        found = _at(host, path)
+    return found
+
+
+def _at(host: Host, path: str) -> Volume | None:
+    try:
+        handle = host.conn.storageVolLookupByPath(path)
+        return read_volume(handle, handle.storagePoolLookupByVolume().name())
+    except host.lib.libvirtError as error:
+        if is_code(error, "NO_STORAGE_VOL", "NO_STORAGE_POOL"):
+            return None
+        raise translate(error, f"volume {path}") from None
+
+
+def list_volumes(host: Host, pool_name: str, stale: bool = False) -> list[Volume]:
+    """The volumes of an active pool, by name; one that vanishes meanwhile, or that has no UTF-8 name, is left out.
+
+    A pool of files of this machine costs four calls, whatever is in it; any other one a call each. `stale`: its storage
+    does not answer, so what cannot be read is listed with what libvirt remembers.
+    """
+    pool = find_active_pool(host, pool_name)
+    with asking(f"pool {pool_name!r}: volume list"):
+        handles = pool.listAllVolumes(0)
+        root = xml.parse(pool.XMLDesc(0), f"pool {pool_name!r}")
+    here = host.is_local and not host.is_test and root.get("type") in FILE_POOLS
+    directory = xml.text(root, "target/path") if here else None
+    volumes, unspeakable = [], 0
+    for handle in handles:
+        try:
+            volumes.append(_one(handle, pool_name, directory, stale))
+        except UnicodeDecodeError:
+            unspeakable += 1
+        except host.lib.libvirtError as error:
+            if not is_code(error, "NO_STORAGE_VOL"):
+                host.note(f"a volume of pool {pool_name!r} was left out: {error.get_error_message()}")
+    if unspeakable:
+        host.note(f"volumes of pool {pool_name!r} that were left out, as their names are not UTF-8: {unspeakable}")
+    return sorted(volumes, key=lambda volume: (volume.name.casefold(), volume.name))
+
+
+def _one(handle: Any, pool_name: str, directory: str | None, stale: bool) -> Volume:
+    """One volume, from its file in `directory` (None: it has none here), else from libvirt."""
+    name = handle.name()
+    if stale:  # without touching the storage: asking for its XML would open it
+        path = f"{directory}/{name}" if directory else handle.path()
+        return Volume(name, pool_name, TYPES[0], None, path, None, None)
+    seen = read_local(directory, name) if directory else None
+    return read_volume(handle, pool_name) if seen is None else Volume(name, pool_name, *seen)
+
+
+def read_volume(handle: Any, pool_name: str) -> Volume:
+    """One volume, from its XML."""
+    return read_both(handle, pool_name)[0]
+
+
+def read_both(handle: Any, pool_name: str) -> tuple[Volume, VolumeFile]:
+    """The same, with its file."""
+    name = handle.name()
+    root = xml.parse(handle.XMLDesc(0), f"volume {name!r}")
+    file = VolumeFile(xml.number(root, "physical"), _seconds(root, "mtime"), _seconds(root, "ctime"))
+    return _volume(root, name, pool_name), file
+
+
+def _volume(root: xml.Element, name: str, pool_name: str) -> Volume:
+    form = root.find("target/format")
+    return Volume(
+        name=name,
+        pool=pool_name,
+        type=root.get("type") or TYPES[0],
+        format=form.get("type") if form is not None else None,
+        path=xml.text(root, "target/path"),
+        capacity=xml.number(root, "capacity"),
+        allocation=xml.number(root, "allocation"),
+        backing=xml.text(root, "backingStore/path"),
+    )
+
+
+def _seconds(root: xml.Element, name: str) -> float | None:
+    """A time of the volume's file; None for what has none."""
+    found = xml.text(root, f"target/timestamps/{name}")
+    try:
+        return float(found) if found else None
+    except ValueError:
+        return None
+
+
+def volume_xml(
+    name: str, capacity: int, form: str, base: str | None = None, base_format: str | None = None, full: bool = False
+) -> str:
+    """The definition of a volume of `capacity` bytes; `full` allocates all of it at once."""
+    root = xml.Element("volume")
+    xml.add(root, "name", name)
+    xml.add(root, "capacity", capacity, unit="bytes")
+    if form == "raw" and not full:
+        xml.add(root, "allocation", 0, unit="bytes")  # sparse; the default would be all of it
+    target = xml.add(root, "target")
+    xml.add(target, "format", type=form)
+    if form == "qcow2":
+        xml.add(target, "compat", "1.1")
+    if base is not None:
+        backing = xml.add(root, "backingStore")
+        xml.add(backing, "path", base)
+        xml.add(backing, "format", type=base_format or "raw")
+    return xml.serialize(root)
+
+
+def create_volume(
+    host: Host,
+    pool_name: str,
+    name: str,
+    capacity: int,
+    form: str,
+    base: str | None = None,
+    base_format: str | None = None,
+) -> Volume:
+    """Make it. Raises Exists, NotFound, WrongState, Invalid."""
+    check_name(name)
+    pool = find_active_pool(host, pool_name)
+    with asking(f"volume {name!r} cannot be created in pool {pool_name!r}"):
+        kind = xml.parse(pool.XMLDesc(0), f"pool {pool_name!r}").get("type")
+        if name in _names(pool):
+            raise Exists(f"volume {name!r} already exists in pool {pool_name!r}")
+        block = kind in BLOCK_POOLS
+        if block and form != "raw":
+            raise Invalid(f"format {form!r} of volume {name!r} is not possible in a pool of type {kind}", "use raw")
+        handle = pool.createXML(volume_xml(name, capacity, form, base, base_format, full=block), 0)
+        return read_volume(handle, pool_name)
+
+
+def _names(pool: Any) -> set[str]:
+    names = set()
+    for volume in pool.listAllVolumes(0):
+        try:
+            names.add(volume.name())
+        except UnicodeDecodeError:
+            continue  # not a name that anybody can ask for
+    return names
+
+
+def names(host: Host, pool_name: str) -> set[str]:
+    """The names that are taken in a pool."""
+    pool = find_active_pool(host, pool_name)
+    with asking(f"pool {pool_name!r}: volume list"):
+        return _names(pool)
+
+
+def check_name(name: str) -> None:
+    """Raises Invalid for what cannot be a file's name."""
+    if not name.strip():
+        raise Invalid("a volume needs a name")
+    if "/" in name or name in (".", "..") or "\n" in name:
+        raise Invalid(f"volume name {name!r} cannot hold a '/' or a line break")
+    if len(name.encode("utf-8", "surrogateescape")) > 255:
+        raise Invalid(f"volume name {name[:20]!r}... is longer than 255 bytes")
+
+
+def delete_volume(host: Host, pool_name: str, name: str) -> None:
+    """Delete it and its data; whether something needs it, the caller has looked. Raises NotFound, WrongState."""
+    volume = find_handle(host, pool_name, name)
+    with asking(f"volume {name!r} of pool {pool_name!r} cannot be deleted"):
+        volume.delete(0)
