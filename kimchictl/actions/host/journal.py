@@ -78,11 +78,21 @@ class Journal:
         found: list[Sample] = []
         start = until
         for tier in self.tiers:
-            part = [sample for sample in self.samples(tier, since) if since < sample.at <= start]
+            part = [sample for sample in self._settled(tier, since) if since < sample.at <= start]
             if part:
                 found += part
                 start = min(sample.at - sample.seconds for sample in part)
         return sorted(found, key=lambda sample: sample.at)
+
+    def _settled(self, tier: Tier, since: float) -> list[Sample]:
+        """The samples of a tier, read again where the writer was so fast that it removed even the newest file listed."""
+        found: list[Sample] = []
+        for _ in range(10):
+            newest = self.parts(tier)[-1:]
+            found = list(self.samples(tier, since))
+            if not newest or os.path.exists(newest[0][1]):
+                break
+        return found
 
     def newest(self, tier: Tier | None = None) -> Sample | None:
         """The sample that was taken last (of one tier), None in an empty journal."""
