@@ -10,6 +10,9 @@ from kimchictl.render.terminal import colour_is_forced, console, is_terminal, vi
 from kimchictl.units import format_size
 
 _BETWEEN, _NARROWEST = 3, 4  # characters: between two columns, and of a column that is cut
+# On a terminal too narrow, sentences go on in the next line, and of a path it is the end that tells files apart.
+_SENTENCES = frozenset({"message", "fix", "locations"})
+_PATHS = frozenset({"location", "path"})
 _SIZES = frozenset({"size", "capacity", "allocation", "available", "memory", "max_memory", "freeable"})
 
 
@@ -210,11 +213,12 @@ def _write_rich_table(
             Text(title),
             width=width,
             justify="right" if _is_number(rows, key) else "left",
-            overflow="ellipsis",
-            no_wrap=True,
+            overflow="fold" if key in _SENTENCES else "ellipsis",
+            no_wrap=key not in _SENTENCES,
         )
     for line in cells:
-        table.add_row(*(Text(cell) for cell in line))
+        fitting = zip(keys, line, widths, strict=True)
+        table.add_row(*(Text(end_of(cell, width) if key in _PATHS else cell) for key, cell, width in fitting))
     screen.print(table)
 
 
@@ -224,6 +228,18 @@ def fitted(widths: list[int], room: int) -> list[int]:
     while sum(widths) > room and max(widths) > _NARROWEST:
         widths[widths.index(max(widths))] -= 1
     return widths
+
+
+def end_of(text: str, width: int) -> str:
+    """The end of a path that is wider than `width`, behind an ellipsis."""
+    from rich.cells import cell_len
+
+    if cell_len(text) <= width:
+        return text
+    text = text[-width:]  # a character may be two cells wide, seldom none
+    while cell_len(text) >= width:
+        text = text[1:]
+    return f"…{text}"
 
 
 def _is_number(rows: list[Row], key: str) -> bool:

@@ -7,7 +7,7 @@ import pytest
 
 from kimchictl.options import Options
 from kimchictl.render import View, emit, emit_list, visible
-from kimchictl.render.records import fitted
+from kimchictl.render.records import end_of, fitted
 
 
 @dataclass(frozen=True)
@@ -95,3 +95,20 @@ def test_a_table_wider_than_the_terminal_loses_width_where_there_is_most_and_no_
     assert fitted([10, 60, 8], 40) == [10, 22, 8]
     assert fitted([30, 30, 4], 40) == [18, 18, 4]
     assert min(fitted([50] * 20 + [2], 80)) == 2
+
+
+def test_a_path_too_long_for_its_column_keeps_its_end_which_tells_files_apart():
+    assert end_of("/srv/iso/debian-12.iso", 22) == "/srv/iso/debian-12.iso"
+    assert end_of("/srv/iso/debian-12.iso", 14) == "…debian-12.iso"
+    assert end_of("/srv/映像/映像.iso", 9) == "…映像.iso"  # two cells each
+
+
+def test_a_sentence_too_long_for_its_column_goes_on_in_the_next_line(capsys, monkeypatch):
+    monkeypatch.setattr("kimchictl.render.records.is_terminal", lambda _: True)
+    monkeypatch.setenv("COLUMNS", "50")
+    view = View(("name", "message", "fix"), ("name", "message", "fix"))
+    fix = "kimchictl pool create default --type dir --path /var/lib/libvirt/images --start"
+    emit_list([{"name": "pool", "message": "there is none", "fix": fix}], view, "table", Options())
+    shown = capsys.readouterr().out
+    assert "…" not in shown
+    assert set(fix.split()) - {"/var/lib/libvirt/images"} <= set(shown.split())
