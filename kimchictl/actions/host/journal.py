@@ -85,7 +85,7 @@ class Journal:
         return sorted(found, key=lambda sample: sample.at)
 
     def _settled(self, tier: Tier, since: float) -> list[Sample]:
-        """The samples of a tier, read again where the writer was so fast that it removed even the newest file listed."""
+        """The samples of a tier; read again where the writer removed even the newest file that was listed."""
         found: list[Sample] = []
         for _ in range(10):
             newest = self.parts(tier)[-1:]
