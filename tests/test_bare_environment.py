@@ -144,11 +144,15 @@ def test_a_place_that_cannot_be_written_is_named_and_what_reads_goes_on(all_of: 
         "distro list",
         "template list",
         "iso list",
+        "iso scan --deep TREE -o json",
         "config show",
+        "iso scan --deep TREE --changed",
+        "iso scan --deep TREE --create-templates",
         "template create NAME --cdrom IMAGE",
     ]
     done = all_of(places, lines=lines)
-    assert [run.returncode for run in done] == [0, 0, 0, 0, 0, 1]
+    assert [run.returncode for run in done] == [0, 0, 0, 0, 0, 0, 1, 1, 1]
+    assert len(json.loads(done[4].stdout)) == 2 and b"not remembered: cannot make the directory" in done[4].stderr
     assert b"/proc/1/kimchi" in done[-1].stderr and done[-1].stderr.count(b"\n") <= 2
 
 

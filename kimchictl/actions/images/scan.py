@@ -6,7 +6,7 @@ shallow_scan    what lies in the active storage pools of a host
 
 import os
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 from kimchictl.actions.images.scan_records import Change, Problem, ScanOptions, ScanResult
@@ -29,7 +29,8 @@ def deep_scan(
     """Scan the trees below `places` and put what is found into `index` in one transaction.
 
     `naming` differs when the rules that name images do: then known images are named anew. What is wrong with one of
-    the places is in the result's `failures`, what is wrong inside them in its `problems`. Raises Locked, Failed.
+    the places is in the result's `failures`, what is wrong inside them in its `problems`. That the index cannot be
+    written is a note, unless the options need it. Raises Locked, Failed.
     """
     result = ScanResult()
     mounts = Mounts.read()
@@ -80,9 +81,7 @@ def _scan(
     result.places = tuple(names)
     surveys: list[Survey] = []
     with ExitStack() as locks:
-        for name in sorted(names):
-            locks.enter_context(index.place_lock(name))
-        before = index.read()
+        before = _known(names, locks, options, index, result)
         for name in names:
             surveys.append(survey(name, before))
             surveys[-1].run(progress)
@@ -92,6 +91,21 @@ def _scan(
         settle(surveys, before, options, index, result)
     summarise(surveys, index, result, progress)
     return result
+
+
+def _known(
+    names: Sequence[str], locks: ExitStack, options: ScanOptions, index: Index, result: ScanResult
+) -> Document:
+    """What the last scans found, with the places locked; where no index can be kept there is no one to lock out."""
+    try:
+        for name in sorted(names):
+            locks.enter_context(index.place_lock(name))
+        return index.read()
+    except Failed as error:
+        result.forgo(error, options)
+    with suppress(Failed):
+        return index.read()  # one may read what one may not write
+    return Document()
 
 
 def _tops(places: Sequence[str], options: ScanOptions, mounts: Mounts, result: ScanResult) -> list[bytes]:

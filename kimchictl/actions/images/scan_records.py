@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from kimchictl.errors import KimchiError
+from kimchictl.errors import Failed, KimchiError
 from kimchictl.media.records import Image
 from kimchictl.media.scan.entries import Row, to_image
 from kimchictl.media.scan.walk import Counters, Rules
@@ -55,6 +55,7 @@ class ScanResult:
     `changes` are since the last scan, with ScanOptions.changed since the last such one. `first_seen` are bootable
     images to make templates of; those too fresh wait for the next scan. `failures` are the places given that could not
     be scanned, `notes` sentences for a person. `interrupted`: a Ctrl-C ended it early; what was found is kept.
+    `remembered`: the index could be written; where not, a note says why.
     """
 
     places: tuple[str, ...] = ()
@@ -66,6 +67,15 @@ class ScanResult:
     notes: tuple[str, ...] = ()
     counters: Counters = field(default_factory=Counters)
     interrupted: bool = False
+    remembered: bool = True
+
+    def forgo(self, error: Failed, options: ScanOptions) -> None:
+        """Go on though the index cannot be read or written. Raises `error` where `options` need what it remembers."""
+        if options.changed or options.create_templates:
+            raise error
+        if self.remembered:
+            self.notes += (f"not remembered: {error}",)
+        self.remembered = False
 
     @cached_property
     def images(self) -> tuple[Image, ...]:

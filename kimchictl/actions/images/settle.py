@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from kimchictl.actions.images.scan_records import Change, Problem, ScanOptions, ScanResult
 from kimchictl.actions.images.surveys import Survey
+from kimchictl.errors import Failed
 from kimchictl.media.records import Image
 from kimchictl.media.scan.changes import compare, note_changes, rows_of, since_reported, spread
 from kimchictl.media.scan.entries import ABSENT, INCOMPLETE, Entry, Row, to_image
@@ -29,15 +30,23 @@ def settle(surveys: Sequence[Survey], before: Document, options: ScanOptions, in
     result.first_seen = tuple(
         sorted({image.location: image for image in first}.values(), key=lambda image: image.location)
     )
-    if any(survey.altered for survey in surveys):
-        with index.session() as document:
-            for survey in surveys:
-                index.save_stamps(survey.name, survey.place.stamps, survey.stamps)
-                document.places[survey.name] = survey.place
-            for survey in surveys:
-                spread(document, survey.name)
+    if result.remembered and any(survey.altered for survey in surveys):
+        try:
+            _keep(surveys, index)
+        except Failed as error:
+            result.forgo(error, options)
+
+
+def _keep(surveys: Sequence[Survey], index: Index) -> None:
+    """Put what the surveys found into the index. Raises Locked, Failed."""
+    with index.session() as document:
         for survey in surveys:
-            index.sweep_stamps(survey.name, survey.place.stamps)
+            index.save_stamps(survey.name, survey.place.stamps, survey.stamps)
+            document.places[survey.name] = survey.place
+        for survey in surveys:
+            spread(document, survey.name)
+    for survey in surveys:
+        index.sweep_stamps(survey.name, survey.place.stamps)
 
 
 def _once(changes: Sequence[tuple[str, str, Row]]) -> list[tuple[str, str, Row]]:
@@ -85,6 +94,7 @@ def summarise(surveys: Sequence[Survey], index: Index, result: ScanResult, progr
     result.problems = tuple(problems[path] for path in sorted(problems))
     absent = sum(entry.absent for survey in surveys for entry in survey.place.entries.values())
     result.notes = (
+        *result.notes,
         *index.take_notes(),
         *([f"{absent} images are absent: their file system is not mounted"] if absent else []),
     )

@@ -1,5 +1,6 @@
 """Deep scans of small real trees, and rescans that must see every change and read nothing else."""
 
+import errno
 import os
 import random
 import shutil
@@ -10,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from kimchictl import files
 from kimchictl.actions.images.scan import ScanOptions, ScanResult, deep_scan
-from kimchictl.errors import Locked, NotFound
+from kimchictl.errors import Failed, Locked, NotFound
 from kimchictl.media.scan import counted, pairwalk, stamps
 from kimchictl.media.scan.index import Index
 from kimchictl.media.scan.walk import Counters
@@ -416,3 +418,17 @@ def test_after_any_changes_a_rescan_finds_what_a_scan_without_memory_finds(
         fresh = Index([str(tmp_path / f"fresh{round_}")])
         expected = deep_scan([str(top)], ScanOptions(), fresh)
         assert deep_scan([str(top)], ScanOptions(), index).images == expected.images, (seed, round_, done)
+
+
+def test_a_disk_that_is_full_costs_the_memory_alone(scan: Scan, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(point: str, path: str) -> None:
+        if point == "opened":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(files, "trace", full)
+    result = scan()
+    assert sorted(names(result)) == ["debian.iso", "ubuntu.iso"]
+    assert result.notes[0].startswith("not remembered: cannot write ")
+    for needed in ("changed", "create_templates"):
+        with pytest.raises(Failed, match="No space left"):
+            scan(**{needed: True})
