@@ -203,6 +203,14 @@ class App:
     def format(self) -> str:
         return str(self.config["output"])
 
+    @property
+    def errors_as_json(self) -> bool:
+        """Whether errors are objects: by the option alone where the configuration is what is wrong."""
+        try:
+            return self.format == "json"
+        except KimchiError:
+            return self.options.output == "json"
+
     def emit_list(self, records: Iterable[Any], view: "View") -> None:
         """Print a list on stdout, filtered, sorted and formatted as the options ask."""
         if self.emitted is not None:
@@ -234,7 +242,7 @@ class App:
         """Say an error that does not end the command."""
         if self.host_name is not None:
             error = type(error)(self._named(str(error)), error.hint)
-        render.say_error(error, as_json=self.options.output == "json")
+        render.say_error(error, as_json=self.errors_as_json)
 
     @cached_property
     def progress(self) -> "Progress":

@@ -101,7 +101,7 @@ def _run(app: App, argv: list[str]) -> int:
 
 
 def _fail(app: App, error: KimchiError) -> int:
-    say_error(error, app.options.output == "json")
+    say_error(error, app.errors_as_json)
     if app.options.debug:
         import traceback
 

@@ -38,6 +38,21 @@ def test_an_error_is_an_object_where_json_is_wanted(kimchi):
     assert kimchi("-o", "json", "confg", status=2).error["hint"] == "did you mean 'config'?"
 
 
+def test_errors_are_objects_too_where_json_is_configured(kimchi, monkeypatch):
+    monkeypatch.setenv("KIMCHICTL_OUTPUT", "json")
+    assert kimchi("template", "show", "none", status=3).error["code"] == "not_found"
+    assert kimchi("template", "delete", "none", "gone", status=3).err.count('{"error": ') == 2
+    assert kimchi("config", "shwo", status=2).error["hint"] == "did you mean 'show'?"
+    assert kimchi("template", "show", "none", "-o", "table", status=3).err.startswith("kimchictl: error: ")
+
+
+def test_an_error_of_the_configuration_itself_follows_the_option(kimchi, monkeypatch):
+    monkeypatch.setenv("KIMCHICTL_OUTPUT", "nonsense")
+    assert kimchi("template", "list", status=4).err.startswith("kimchictl: error: ")
+    monkeypatch.setenv("KIMCHICTL_POOL_TIMEOUT", "nonsense")
+    assert kimchi("template", "list", "-o", "json", status=4).error["code"] == "invalid"
+
+
 def test_a_group_alone_shows_its_help_and_is_wrong_usage(kimchi):
     done = kimchi("config", status=2)
     assert "Commands:" in done.err
