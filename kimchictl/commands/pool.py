@@ -136,6 +136,8 @@ def create(app: App, name: str, kind: str, start: bool, autostart: bool, **sourc
     """
     from kimchictl.virt.storage.poolchange import create_pool
 
+    if kind == "dir" and not source["path"]:
+        raise UsageError(f"pool {name!r} of type dir needs a --path", "name its directory, which is made if need be")
     create_pool(app.host, name, _plan(app, source), kind, start, autostart)
     app.note(f"pool {name!r} created{' and started' if start else f'; start it with kimchictl pool start {name}'}")
 

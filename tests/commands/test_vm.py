@@ -1,7 +1,9 @@
 """VMs, pools, volumes and networks by the command line, on libvirt's test driver, which needs no host."""
 
 import gc
+import io
 import re
+import sys
 from xml.etree import ElementTree
 
 import libvirt
@@ -328,3 +330,15 @@ def test_the_host_tells_what_it_can_do_without_kvm(kimchi, driver):
 def test_without_a_daemon_the_error_says_what_to_start(kimchi, nowhere):
     error = kimchi("vm", "list", "-o", "json", status=5)
     assert error.out == "" and error.error["code"] == "host" and "libvirtd" in error.error["hint"]
+
+
+def test_the_console_of_a_vm_that_is_off_is_refused_whatever_standard_output_is(kimchi, driver, monkeypatch):
+    kimchi("vm", "stop", "test", "--force", status=0)
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    assert "is shutoff" in kimchi("vm", "console", "test", status=4).err
+    kimchi("vm", "start", "test", status=0)
+    assert "cannot take the console" in kimchi("vm", "console", "test", status=1).err
+
+
+def test_a_pool_of_a_directory_needs_its_path(kimchi, driver):
+    assert "--path" in kimchi("pool", "create", "p", "--type", "dir", status=2).err

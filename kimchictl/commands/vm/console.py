@@ -6,6 +6,7 @@ import click
 
 from kimchictl.app import App
 from kimchictl.commands.base import Command, name_argument, pass_app
+from kimchictl.errors import Failed
 
 
 @click.command(cls=Command)
@@ -28,8 +29,13 @@ def console(app: App, name: str, force: bool) -> None:
 def show_console(app: App, name: str, force: bool, resumed: bool) -> None:
     """The console on standard output; said on a terminal how to leave it."""
     from kimchictl.virt.domain.console import attach
+    from kimchictl.virt.domain.power import require_running
 
+    require_running(app.host, name, "looked at through its console")  # whatever standard output is
+    output = getattr(sys.stdout, "buffer", None)
+    if output is None:
+        raise Failed(f"standard output cannot take the console of vm {name!r}", "it needs a terminal, a file or a pipe")
     if sys.stdin is not None and sys.stdin.isatty():
         app.note(f"the console of vm {name!r}: Ctrl-] ends it")
     sys.stdout.flush()
-    attach(app.host, name, sys.stdout.buffer, force, resumed)
+    attach(app.host, name, output, force, resumed)
