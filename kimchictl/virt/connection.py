@@ -149,6 +149,8 @@ def open_host(
     target = uri if uri is None or asks else without_prompts(uri)
     if readonly:
         target = with_reading_socket(target)
+    if uri and (missing := _missing_file(uri)):
+        raise HostError(f"cannot connect to {uri}: {missing} does not exist", "test:///default is a host made up whole")
     credentials = [credential_types(lib), answers, None]
     try:
         flags = lib.VIR_CONNECT_RO if readonly else 0
@@ -162,6 +164,14 @@ def open_host(
         raise no_host(uri, error) from None
     except TimedOut as error:
         raise HostError(str(error), "is the host up? -c names another one") from None
+
+
+def _missing_file(uri: str) -> str | None:
+    """The file that describes a made-up host, if it is not there: libxml2 would say so on stderr, itself."""
+    parts = urlsplit(uri)
+    if parts.scheme != "test" or parts.netloc or parts.path in ("", "/default") or os.path.exists(parts.path):
+        return None
+    return parts.path
 
 
 def with_reading_socket(uri: str | None) -> str | None:

@@ -56,6 +56,12 @@ def test_an_unknown_driver_is_a_host_error():
         open_host("nonsense:///system")
 
 
+def test_a_made_up_host_whose_file_is_missing_is_told_once(capfd):
+    with pytest.raises(HostError, match=r"/missing\.xml does not exist"):
+        open_host("test:///missing.xml")
+    assert capfd.readouterr().err == ""
+
+
 @pytest.mark.parametrize(
     ("code", "kind"),
     [
