@@ -9,7 +9,7 @@ from kimchictl.query import LONG, NO_UNITS, Encoded, Row, check_key, lookup, pla
 from kimchictl.render.terminal import colour_is_forced, console, is_terminal, visible, write_out
 from kimchictl.units import format_size
 
-_BETWEEN, _NARROWEST = 3, 4  # characters: between two columns, and of a column that is cut
+_BETWEEN, _NARROWEST = 2, 4  # characters: between two columns, and of a column that is cut
 # On a terminal too narrow, sentences go on in the next line, and of a path it is the end that tells files apart.
 _SENTENCES = frozenset({"message", "fix", "locations"})
 _PATHS = frozenset({"location", "path"})
@@ -204,10 +204,14 @@ def _write_rich_table(
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True)
     screen = console(sys.stdout, options.color)
+    room = screen.width - _BETWEEN * (len(titles) - 1)
     widths = [max(map(cell_len, column)) for column in zip(titles, *cells, strict=True)]
-    widths = fitted(widths, screen.width - _BETWEEN * (len(widths) - 1))
+    if sum(widths) > room:  # titles of several words get a line a word before anything is cut
+        titles = [title.replace(" ", "\n") for title in titles]
+        words = [max(title.split("\n"), key=len) for title in titles]
+        widths = fitted([max(map(cell_len, column)) for column in zip(words, *cells, strict=True)], room)
     for title, key, width in zip(titles, keys, widths, strict=True):
         table.add_column(
             Text(title),
