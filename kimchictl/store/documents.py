@@ -102,7 +102,8 @@ class Listing(NamedTuple):
         import difflib
 
         close = difflib.get_close_matches(name, self.documents, 1)
-        return NotFound(f"no {noun} {name!r}", f"did you mean {close[0]!r}?" if close else None)
+        listing = f"kimchictl {'iso ' if noun == 'rule' else ''}{noun} list shows those there are"
+        return NotFound(f"no {noun} {name!r}", f"did you mean {close[0]!r}?" if close else listing)
 
 
 def singular(kind: str) -> str:

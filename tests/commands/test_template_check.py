@@ -76,6 +76,13 @@ def test_a_pool_and_a_network_that_the_host_has_not_fail(kimchi, debian):
     assert ("fail", "network 'lan' does not exist") in told
 
 
+def test_where_no_pool_is_active_and_none_was_named_the_fix_makes_one(kimchi, debian, tmp_path):
+    host = tmp_path / "empty.xml"
+    host.write_text("<node/>")
+    fixes = [row["fix"] for row in check(kimchi, host=f"test://{host}", status=7).json if "pool" in row["message"]]
+    assert fixes == ["kimchictl pool create default --type dir --path /var/lib/libvirt/images --start"]
+
+
 def test_a_pool_that_nobody_named_may_be_the_only_active_one(kimchi, debian):
     assert all("pool" not in text for _, text in findings(check(kimchi, host=HOST)))
 

@@ -103,6 +103,9 @@ def test_whoever_mistypes_is_helped(store, site):
     with pytest.raises(NotFound, match="no template 'debain-12'") as caught:
         store.get("debain-12")
     assert caught.value.hint == "did you mean 'debian-12'?"
+    with pytest.raises(NotFound) as caught:
+        store.get("web")
+    assert caught.value.hint == "kimchictl template list shows those there are"
 
 
 def test_what_is_no_regular_file_is_named_and_blocks_nobody(store, site, tmp_path):

@@ -131,8 +131,17 @@ class _About:
         if name in active or (origin == BUILT_IN and len(active) == 1):
             return []
         if self._state[kind](self.host, name) is None:
-            return [Finding(template, FAIL, f"{kind} {name!r} does not exist", f"see kimchictl {kind} list")]
+            return [Finding(template, FAIL, f"{kind} {name!r} does not exist", self._making(kind, name, origin))]
         return [Finding(template, FAIL, f"{kind} {name!r} is not active", f"kimchictl {kind} start {quote(name)}")]
+
+    def _making(self, kind: str, name: str, origin: str) -> str:
+        """The first pool can be made as it is; what somebody named is more likely mistyped, or on another host."""
+        if kind == "pool" and origin == BUILT_IN and not self._active[kind]:
+            from kimchictl.actions.vms.plan_vm import IMAGES
+
+            path = os.path.expanduser("~/.local/share/libvirt/images") if self.host.is_session else IMAGES
+            return f"kimchictl pool create {quote(name)} --type dir --path {quote(path)} --start"
+        return f"kimchictl {kind} list shows those that do"
 
     def _access(self, template: Template) -> list[Finding]:
         """Files that guests may not read; asked only where guests run on this machine."""

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from kimchictl.app import App
 from kimchictl.catalog.keys import TEMPLATE_KEYS
+from kimchictl.errors import Failed
 from kimchictl.render import View, visible, write_out
 from kimchictl.units import GIB, MIB, format_size
 
@@ -139,6 +140,10 @@ def asker(app: App) -> Callable[["Template"], "Image"]:
         from kimchictl.actions.documents.known_distros import ask_servers
         from kimchictl.media.remote import net_settings
 
-        return ask_servers(distro, app.config.mirrors, net_settings(app.config), app.progress)
+        try:
+            return ask_servers(distro, app.config.mirrors, net_settings(app.config), app.progress)
+        except Failed as error:
+            error.hint = error.hint or "--no-check makes the template all the same: the image may come later"
+            raise
 
     return ask
