@@ -73,6 +73,7 @@ def install(packages: Sequence[str]) -> None:
     """Installs packages; what they merely recommend is left out."""
     if not packages:
         return
+    say("Installing Debian packages, which takes a minute or a few")
     apt = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "--quiet", "--quiet"]
     as_root([*apt, "update"], quiet=True)
     as_root([*apt, "--yes", "--no-install-recommends", "install", *packages], quiet=True)

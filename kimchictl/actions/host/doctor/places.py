@@ -54,7 +54,8 @@ def pool_space(host: "Host") -> list[Finding]:
     free = {name: pools.outline(host, name)[2] for name in pools.names(host, active_only=True)}
     little = {name: space for name, space in free.items() if space < _LITTLE}
     if free and not little:
-        return [Finding("pool space", OK, f"{len(free)} active pools have room")]
+        said = "the active pool has room" if len(free) == 1 else f"{len(free)} active pools have room"
+        return [Finding("pool space", OK, said)]
     fix = "kimchictl volume orphans shows what nothing uses"
     return [
         Finding("pool space", WARN, f"pool {name!r} has {format_size(space)} left", fix)
