@@ -211,7 +211,8 @@ def _write_rich_table(
     if sum(widths) > room:  # titles of several words get a line a word before anything is cut
         titles = [title.replace(" ", "\n") for title in titles]
         words = [max(title.split("\n"), key=len) for title in titles]
-        widths = fitted([max(map(cell_len, column)) for column in zip(words, *cells, strict=True)], room)
+        filled = [max(map(cell_len, column), default=0) for column in zip(*cells, strict=True)] or [0] * len(words)
+        widths = fitted([max(cell_len(word), cell) for word, cell in zip(words, filled, strict=True)], room, filled)
     for title, key, width in zip(titles, keys, widths, strict=True):
         table.add_column(
             Text(title),
@@ -226,11 +227,16 @@ def _write_rich_table(
     screen.print(table)
 
 
-def fitted(widths: list[int], room: int) -> list[int]:
-    """`widths` of columns cut down to `room` together: the widest first, none to nothing as rich would do it."""
+def fitted(widths: list[int], room: int, filled: Sequence[int] = ()) -> list[int]:
+    """`widths` of columns cut down to `room` together: the widest first, none to nothing as rich would do it.
+
+    Of two as wide the one that loses nothing but of its title, where its cells take only what `filled` says.
+    """
     widths = list(widths)
     while sum(widths) > room and max(widths) > _NARROWEST:
-        widths[widths.index(max(widths))] -= 1
+        spare = [width > least for width, least in zip(widths, filled or widths, strict=True)]
+        widest = max(range(len(widths)), key=lambda column: (widths[column], spare[column]))
+        widths[widest] -= 1
     return widths
 
 

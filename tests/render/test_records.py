@@ -95,6 +95,17 @@ def test_a_table_wider_than_the_terminal_loses_width_where_there_is_most_and_no_
     assert fitted([10, 60, 8], 40) == [10, 22, 8]
     assert fitted([30, 30, 4], 40) == [18, 18, 4]
     assert min(fitted([50] * 20 + [2], 80)) == 2
+    assert fitted([9, 9, 4], 21, filled=[9, 3, 4]) == [9, 8, 4]
+
+
+def test_titles_of_several_words_take_several_lines_before_a_cell_is_cut(capsys, monkeypatch):
+    monkeypatch.setattr("kimchictl.render.records.is_terminal", lambda _: True)
+    monkeypatch.setenv("COLUMNS", "30")
+    view = View(("name", "os_distro", "os_version"), ("name", "os_distro", "os_version"))
+    emit_list([{"name": "a-longer-name", "os_distro": "debian", "os_version": "12"}], view, "table", Options())
+    shown = capsys.readouterr().out
+    assert "…" not in shown
+    assert shown.splitlines()[0].split() == ["OS", "OS"]
 
 
 def test_a_path_too_long_for_its_column_keeps_its_end_which_tells_files_apart():
