@@ -13,7 +13,8 @@ from kimchictl.actions.images.scan_records import Change, Problem, ScanOptions, 
 from kimchictl.actions.images.settle import settle, summarise
 from kimchictl.actions.images.surveys import PoolSurvey, Survey, TreeSurvey
 from kimchictl.errors import Failed, KimchiError, NotFound, TimedOut
-from kimchictl.media.scan.index import Document, Index
+from kimchictl.media.scan.document import Document
+from kimchictl.media.scan.index import Index
 from kimchictl.media.scan.mounts import Mounts, answers
 from kimchictl.progress import SILENT, Progress
 
@@ -93,9 +94,7 @@ def _scan(
     return result
 
 
-def _known(
-    names: Sequence[str], locks: ExitStack, options: ScanOptions, index: Index, result: ScanResult
-) -> Document:
+def _known(names: Sequence[str], locks: ExitStack, options: ScanOptions, index: Index, result: ScanResult) -> Document:
     """What the last scans found, with the places locked; where no index can be kept there is no one to lock out."""
     try:
         for name in sorted(names):

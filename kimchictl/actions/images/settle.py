@@ -8,8 +8,9 @@ from kimchictl.actions.images.surveys import Survey
 from kimchictl.errors import Failed
 from kimchictl.media.records import Image
 from kimchictl.media.scan.changes import compare, note_changes, rows_of, since_reported, spread
+from kimchictl.media.scan.document import Document
 from kimchictl.media.scan.entries import ABSENT, INCOMPLETE, Entry, Row, to_image
-from kimchictl.media.scan.index import Document, Index, is_declined
+from kimchictl.media.scan.index import Index, is_declined
 from kimchictl.media.scan.walk import Counters
 from kimchictl.progress import Progress
 

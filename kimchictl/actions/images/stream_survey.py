@@ -9,8 +9,8 @@ from kimchictl.actions.images.scan_records import ScanOptions
 from kimchictl.actions.images.surveys import Survey
 from kimchictl.errors import KimchiError
 from kimchictl.media.records import Image
+from kimchictl.media.scan.document import Place
 from kimchictl.media.scan.entries import Examination, Status
-from kimchictl.media.scan.index import Place
 from kimchictl.progress import Progress
 from kimchictl.virt.storage.volumesource import VolumeSource, volume_sources
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from kimchictl.actions.images.scan_records import ScanOptions
 from kimchictl.media.records import Image
+from kimchictl.media.scan.document import Place
 from kimchictl.media.scan.entries import Entry, Examination, mark_absent
-from kimchictl.media.scan.index import Index, Place, stamps_id
+from kimchictl.media.scan.index import Index, stamps_id
 from kimchictl.media.scan.mounts import Mounts
 from kimchictl.media.scan.pairwalk import walk_place
 from kimchictl.media.scan.rewalk import Rewalk

@@ -8,8 +8,8 @@ import os
 from collections.abc import Iterator
 from typing import Literal
 
+from kimchictl.media.scan.document import Document, Place
 from kimchictl.media.scan.entries import ABSENT, FIELDS, Entry, Row
-from kimchictl.media.scan.index import Document, Place
 
 Kind = Literal["added", "changed", "removed"]
 

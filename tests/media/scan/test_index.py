@@ -13,8 +13,9 @@ import pytest
 from kimchictl.errors import Damaged
 from kimchictl.media.records import Image
 from kimchictl.media.scan import stamps
+from kimchictl.media.scan.document import Document, Place, read_document, to_bytes
 from kimchictl.media.scan.entries import Entry, to_row
-from kimchictl.media.scan.index import Document, Index, Place, read_document, to_bytes
+from kimchictl.media.scan.index import Index
 from kimchictl.media.scan.trail import Trail
 
 
