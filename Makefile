@@ -20,7 +20,7 @@ lint:
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 
-# build/share/man, for a look: man -l build/share/man/man1/kimchictl.1
+# The manual and the completions, as the wheel has them, for a look: man -l build/share/man/man1/kimchictl.1
 man:
 	$(PYTHON) setup/manpages.py
 
@@ -41,7 +41,3 @@ deb:
 
 clean:
 	rm -rf build dist
-
-# The manual and the completions, as the wheel has them, in build/share.
-man:
-	$(PYTHON) setup/manpages.py
