@@ -356,3 +356,30 @@ def test_a_dry_run_and_print_xml_say_what_would_happen_and_fetch_nothing(lab, tm
         said = lab.kimchi("vm", "create", "web", "--template", "deb", *options, status=0)
         assert f"{tmp_path}/pool/a.iso" in said.out or "fetched into pool 'default'" in said.out
     assert {line.split()[0] for line in lab.asked()} == {"HEAD"} and os.listdir(tmp_path / "pool") == []
+
+
+# -- media of a VM that exists
+
+
+def test_a_medium_that_goes_in_later_is_streamed_with_its_password_or_fetched_alike(lab, netrc):
+    lab.template("http://localhost:8080/a.iso")
+    lab.kimchi("vm", "create", "web", "--template", "deb", status=0)
+    netrc(PASSWORD)
+    said = lab.kimchi("vm", "cdrom", "insert", "web", "http://localhost:8080/private/a.iso", status=0).err
+    assert "is streamed" in said and PASSWORD not in said and len(secrets(lab)) == 1
+    lab.asked()
+    assert lab.boots() and "GET /private/a.iso 206 somebody" in lab.asked()
+    said = lab.kimchi("vm", "cdrom", "insert", "web", "http://localhost:8080/whole/a.iso", status=0).err
+    assert "does not give parts" in said and lab.source().endswith("/pool/a.iso") and lab.boots()
+    lab.kimchi("vm", "delete", "web", "--yes", status=0)
+    assert secrets(lab) == []
+
+
+def test_a_medium_that_cannot_go_in_leaves_no_secret_and_fetches_nothing(lab, netrc, tmp_path):
+    lab.template("http://localhost:8080/a.iso")
+    lab.kimchi("vm", "create", "web", "--template", "deb", status=0)
+    netrc(PASSWORD)
+    url = "http://localhost:8080/whole/a.iso"
+    lab.kimchi("vm", "cdrom", "insert", "none", url, status=3)
+    lab.kimchi("vm", "cdrom", "insert", "web", url, "--target", "sdz", status=3)
+    assert os.listdir(tmp_path / "pool") == [] and secrets(lab) == []

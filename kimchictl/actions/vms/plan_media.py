@@ -187,14 +187,15 @@ def settle(host: "Host", request: Request, plan: MediaPlan, net: NetSettings, pr
     """
     template = request.resolved.template
     if plan.media == "stream":
-        login = _login(plan.addresses[0], net)
+        login = login_for(plan.addresses[0], net)
         template = replace(template, cdrom=plan.addresses[0])
         return replace(request, resolved=replace(request.resolved, template=template), login=login)
     location = _fetched(host, plan, template, net, progress)
     return replace(request, resolved=replace(request.resolved, template=replace(template, cdrom=location)))
 
 
-def _login(url: str, net: NetSettings) -> Login | None:
+def login_for(url: str, net: NetSettings) -> Login | None:
+    """Who a guest is at the server of `url`, by the credentials file. Raises Invalid for a URL with a password."""
     from kimchictl.media.remote.address import parse_address
     from kimchictl.media.remote.credentials import credentials_for
 

@@ -113,16 +113,19 @@ def _make_seed(host: "Host", plan: VmPlan, seed: PlannedSeed, undo: ExitStack, n
 
 def _with_login(host: "Host", plan: VmPlan, login: Login, undo: ExitStack) -> tuple[Medium, ...]:
     """The plan's media with a secret of libvirt's for each that is streamed."""
-    media = []
-    for medium in plan.domain.media:
-        if medium.kind == "network":
-            with uninterrupted():
-                usage = secrets.make_secret(host, plan.name, login.server, login.password)
-                left = f"secret {usage!r} is left behind"
-                undo.callback(take_back, host, left, partial(secrets.forget_secret, host, usage))
-            medium = replace(medium, user=login.user, secret=usage)
-        media.append(medium)
-    return tuple(media)
+    return tuple(
+        with_secret(host, plan.name, medium, login, undo) if medium.kind == "network" else medium
+        for medium in plan.domain.media
+    )
+
+
+def with_secret(host: "Host", vm: str, medium: Medium, login: Login, undo: ExitStack) -> Medium:
+    """The medium behind a URL, with a secret of libvirt's by which the VM logs in at its server."""
+    with uninterrupted():
+        usage = secrets.make_secret(host, vm, login.server, login.password)
+        left = f"secret {usage!r} is left behind"
+        undo.callback(take_back, host, left, partial(secrets.forget_secret, host, usage))
+    return replace(medium, user=login.user, secret=usage)
 
 
 def _define(host: "Host", name: str, document: str, undo: ExitStack) -> None:

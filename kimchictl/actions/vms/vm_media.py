@@ -4,11 +4,14 @@ A medium is looked at before the old one is taken out; libvirt itself opens the 
 """
 
 import os
+from contextlib import ExitStack
 from shlex import quote
 from typing import TYPE_CHECKING
 
 from kimchictl.actions.images.sources import split_source
+from kimchictl.actions.vms.plan_vm import Login
 from kimchictl.actions.vms.preflight import Findings, find_medium
+from kimchictl.actions.vms.provision import with_secret
 from kimchictl.errors import NotFound, UsageError, WrongState
 from kimchictl.virt import xml
 from kimchictl.virt.capabilities import read_capabilities
@@ -22,23 +25,39 @@ if TYPE_CHECKING:
 
 
 def insert(
-    host: "Host", name: str, source: str, target: str | None = None, next_start: bool = False
+    host: "Host",
+    name: str,
+    source: str,
+    target: str | None = None,
+    next_start: bool = False,
+    login: Login | None = None,
 ) -> tuple[str, str | None, tuple[str, ...]]:
     """Put the image `source` into a drive, the first one where `target` is None: (drive, what was in it, notes).
 
-    A VM without a drive gets one while it is off. Raises NotFound, Invalid, Failed, WrongState.
+    A VM without a drive gets one while it is off. `login` is for the server of a URL; libvirt keeps its password as
+    long as the VM. Raises NotFound, Invalid, Failed, WrongState.
     """
     scope = devices.scope_of(host, name, next_start)
     findings = Findings()
     found = find_medium(host, _medium(host, source), findings)
     drive = _drive(host, scope, target)
-    if drive is None:
-        place = _add_drive(host, scope, found)
-        return place, None, tuple(findings.notes)
-    before = _content(drive)
-    place = _target(drive)
-    devices.update(host, scope, _filled(host, drive, found))
+    with ExitStack() as undo:
+        if login is not None and found.kind == "network":
+            found = with_secret(host, scope.name, found, login, undo)
+        if drive is None:
+            place, before = _add_drive(host, scope, found), None
+        else:
+            place, before = _target(drive), _content(drive)
+            devices.update(host, scope, _filled(host, drive, found))
+        undo.pop_all()
     return place, before, tuple(findings.notes)
+
+
+def require_drive(host: "Host", name: str, target: str | None = None, next_start: bool = False) -> None:
+    """Raises what would keep `insert` from finding or making a drive, before an image is fetched for it."""
+    scope = devices.scope_of(host, name, next_start)
+    if _drive(host, scope, target) is None:
+        _require_off(scope)
 
 
 def eject(host: "Host", name: str, target: str | None = None, next_start: bool = False) -> tuple[str, str | None]:
@@ -102,11 +121,15 @@ def _filled(host: "Host", drive: xml.Element, wanted: Medium | None) -> xml.Elem
     return element
 
 
-def _add_drive(host: "Host", scope: Scope, wanted: Medium) -> str:
+def _require_off(scope: Scope) -> None:
     if scope.live:
         raise WrongState(
             f"vm {scope.name!r} has no CD-ROM drive and gets none while it runs", "--next-start, or stop it first"
         )
+
+
+def _add_drive(host: "Host", scope: Scope, wanted: Medium) -> str:
+    _require_off(scope)
     kind = devices.find_devices(host, scope, "../os/type")
     machine = (kind[0].get("machine") if kind else None) or ""
     bus = "sata" if "q35" in machine else "ide" if machine.startswith("pc") else "scsi"

@@ -25,7 +25,8 @@ _TARGET = click.option("--target", metavar="DRIVE", help="Which drive, like sda,
 def insert(app: App, name: str, source: str, target: str | None, no_check: bool, next_start: bool) -> None:
     """Insert an image: a path, pool:POOL/VOLUME or a URL. What was in the drive comes out.
 
-    An image that is not there leaves the old one in.
+    An image that is not there leaves the old one in. The image behind a URL is streamed or fetched into a pool, as
+    vm create does it.
 
     \b
     Examples:
@@ -34,14 +35,16 @@ def insert(app: App, name: str, source: str, target: str | None, no_check: bool,
     """
     from kimchictl.actions.vms import vm_media
 
-    if "://" in source and not no_check:
-        from kimchictl.actions.images.sources import opened
+    given, login = source, None
+    if "://" in source:
+        from kimchictl.commands.vm.media import bring_url
 
-        opened(source, lambda: app.host, app.config).close()
-    drive, before, notes = vm_media.insert(app.host, name, source, target, next_start)
+        vm_media.require_drive(app.host, name, target, next_start)
+        source, login = bring_url(app, source, not no_check)
+    drive, before, notes = vm_media.insert(app.host, name, source, target, next_start, login)
     for note in notes:
         app.note(note)
-    app.note(f"{source} inserted into drive {drive!r} of vm {name!r}" + (f"; {before} is out" if before else ""))
+    app.note(f"{given} inserted into drive {drive!r} of vm {name!r}" + (f"; {before} is out" if before else ""))
 
 
 @cdrom.command()

@@ -18,6 +18,7 @@ from kimchictl.catalog.records import Graphics
 from kimchictl.catalog.resolve import defaults_of, resolve
 from kimchictl.commands.base import Command, complete, pass_app
 from kimchictl.commands.template.options import options_like
+from kimchictl.commands.vm.media import bring, wish
 from kimchictl.commands.vm.password import display_password, password_options
 from kimchictl.commands.vm.views import emit_vms
 from kimchictl.errors import HostError, Invalid, UsageError
@@ -25,7 +26,7 @@ from kimchictl.render import View, visible, write_out
 from kimchictl.units import format_size
 
 if TYPE_CHECKING:
-    from kimchictl.actions.vms.plan_media import MediaPlan, MediaWish
+    from kimchictl.actions.vms.plan_media import MediaPlan
 
 PLANS = View(("name", "template"), ("name", "template", "volumes", "media"), sort=None)
 
@@ -142,31 +143,18 @@ def _settled(app: App, request: Request, dry_run: bool) -> Request:
     return settled
 
 
-def _wish(app: App, request: Request, media: str | None, may_start: bool) -> "MediaWish":
-    from kimchictl.actions.vms.plan_media import MediaWish
-    from kimchictl.catalog.distros import addresses
-    from kimchictl.media.remote import net_settings
-
-    where = tuple(addresses(request.resolved.template, app.config.mirrors))
-    return MediaWish(media or app.config["vm.media"], where, net_settings(app.config), app.places.cache_dir, may_start)
-
-
 def _medium(app: App, request: Request, plans: list[VmPlan], media: str | None, may_start: bool) -> "MediaPlan | None":
     """What is to become of the image behind a URL; None for any other."""
     from kimchictl.actions.vms.plan_media import is_remote, plan_media
 
     if not is_remote(request):
         return None
-    return plan_media(app.host, request, plans, _wish(app, request, media, may_start))
+    return plan_media(app.host, request, plans, wish(app, request, media, may_start))
 
 
 def _bring(app: App, request: Request, medium: "MediaPlan") -> tuple[Request, list[VmPlan]]:
     """The same VMs, with the image where the guests find it."""
-    from kimchictl.actions.vms.plan_media import settle
-    from kimchictl.media.remote import net_settings
-
-    app.note(medium.sentence)
-    settled = settle(app.host, request, medium, net_settings(app.config), app.progress)
+    settled = bring(app, request, medium)
     plans, findings = plan_vms(app.host, settled)
     findings.raise_all(f"vm {plans[0].name!r}" if plans else "a vm")
     return settled, plans
@@ -201,7 +189,7 @@ def _foreseen(app: App, request: Request, plans: list[VmPlan], media: str | None
 
     if not is_remote(request):
         return plans
-    plans, sentence = outlook(app.host, request, plans, _wish(app, request, media, may_start=False))
+    plans, sentence = outlook(app.host, request, plans, wish(app, request, media, may_start=False))
     app.note(sentence)
     return plans
 
