@@ -1,6 +1,7 @@
 """Templates of installed VMs, and of images that VMs write to."""
 
 import os
+import subprocess
 
 import pytest
 
@@ -83,3 +84,15 @@ def test_an_image_can_be_named_by_its_pool(web, kimchi):
     kimchi("template", "create", "x", "--image", "pool:default/web.qcow2", status=0)
     assert stored(kimchi, "x")["disks"] == [{"size": 1, "base": "pool:default/web.qcow2"}]
     kimchi("vm", "create", "one", "--template", "x", status=0)
+
+
+def test_a_base_that_came_to_name_a_stranger_s_file_is_refused(web, kimchi, tmp_path):
+    pool = web()
+    kimchi("vm", "delete", "web", "--keep-disks", "--yes", status=0)
+    kimchi("template", "create", "x", "--image", "pool:default/web.qcow2", status=0)
+    (tmp_path / "secret").write_bytes(b"secret" * 1000)
+    make = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", tmp_path / "secret", pool / "web.qcow2"]
+    subprocess.run(make, check=True)
+    kimchi("pool", "list", status=0)  # refreshed
+    assert "in no active pool" in kimchi("vm", "create", "one", "--template", "x", status=4).err
+    assert os.listdir(pool) == ["web.qcow2"]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from kimchictl.actions.images.sources import split_source
 from kimchictl.actions.storage.volume_use import known_as_raw, require_childless, require_still, require_unused
 from kimchictl.errors import Invalid, NotFound, UsageError
+from kimchictl.progress import SILENT, Progress
 from kimchictl.units import GIB, format_size, parse_size
 from kimchictl.virt.storage import volumechange, volumes
 from kimchictl.virt.storage.volumes import Volume
@@ -90,7 +91,14 @@ def resize_volume(host: "Host", volume: Volume, size: int, shrink: bool = False)
     return volumes.find_volume(host, volume.pool, volume.name)
 
 
-def clone_volume(host: "Host", pool: str, name: str, to_pool: str | None = None, new: str | None = None) -> Volume:
+def clone_volume(
+    host: "Host",
+    pool: str,
+    name: str,
+    to_pool: str | None = None,
+    new: str | None = None,
+    progress: Progress = SILENT,
+) -> Volume:
     """Copy a volume, with all that backs it, into `to_pool` (None: its own) as `new` (None: NAME-clone1).
 
     Raises NotFound, Exists, InUse, Invalid.
@@ -99,16 +107,16 @@ def clone_volume(host: "Host", pool: str, name: str, to_pool: str | None = None,
     target = to_pool or pool
     require_still(host, volume)
     if volume.backing is not None:
-        _require_known_chain(host, volume)
+        require_known_chain(host, volume)
     title = new or _clone_name(name, volumes.names(host, target))
     if volume.format not in ("raw", "iso") and known_as_raw(host, volume):
         from kimchictl.actions.storage.volume_transfer import copy_bytes
 
-        return copy_bytes(host, volume, target, title)
+        return copy_bytes(host, volume, target, title, progress)
     return volumechange.clone_volume(host, pool, name, target, title)
 
 
-def _require_known_chain(host: "Host", volume: Volume) -> None:
+def require_known_chain(host: "Host", volume: Volume) -> None:
     """Who made an image chose what backs it: any file of the host, if nobody looks. Raises Invalid."""
     below, seen = volume.backing, {volume.path}
     while below is not None and below not in seen:

@@ -11,6 +11,7 @@ from functools import partial
 from shlex import quote
 from typing import TYPE_CHECKING
 
+from kimchictl.actions.storage.volume_changes import require_known_chain
 from kimchictl.actions.vms.access import why_unreadable
 from kimchictl.actions.vms.plan_vm import (
     BLOCK_POOLS,
@@ -276,6 +277,8 @@ class _Look:
                     f"kimchictl pool create NAME --type dir --path {quote(directory)} --start",
                 )
             volume = found
+        if volume.backing is not None:
+            require_known_chain(self.host, volume)  # an editor, an import or a later change may have brought it
         if volume.path and self.host.is_local and not self.host.is_test:
             check_readable(self.host, volume.path, self.findings)
         return volume
