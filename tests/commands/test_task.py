@@ -1,3 +1,4 @@
+import contextlib
 import os
 import subprocess
 import sys
@@ -94,3 +95,25 @@ def test_a_deep_scan_that_takes_long_can_be_seen_and_cancelled(kimchi, tmp_path)
         kimchi("task", "cancel", rows[0]["id"], status=0)
     assert scan.wait() == 143
     assert kimchi("task", "show", rows[0]["id"], "-o", "json").json["state"] == "cancelled"
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (("distro", "check", "d"), "check of d"),
+        (("volume", "fetch", "default-pool", "http://127.0.0.1:9/a.iso"), "fetch of http://127.0.0.1:9/a.iso"),
+        (("volume", "clone", "default-pool", "none"), "copy of none"),
+    ],
+)
+def test_work_that_may_take_long_is_a_task(kimchi, monkeypatch, words, what):
+    entry = ("--os-distro", "debian", "--os-version", "12", "--no-check")
+    kimchi("distro", "add", "d", "--url", "http://127.0.0.1:9/a.iso", *entry, status=0)
+    begun = []
+
+    def recording(store, what, inner, host):
+        begun.append(what)
+        return contextlib.nullcontext(inner)
+
+    monkeypatch.setattr("kimchictl.actions.host.recording.recording", recording)
+    assert kimchi("-c", "test:///default", *words).status
+    assert begun and begun[0].startswith(what)

@@ -39,6 +39,7 @@ def check(app: App, names: tuple[str, ...]) -> int:
     if status and not distros:
         return status
     net = net_settings(app.config)
-    checks = check_distros(distros, app.config.mirrors, net, app.config["distro.timeout"], app.progress)
+    with app.task(f"check of {', '.join(names) or 'all distributions'}") as progress:
+        checks = check_distros(distros, app.config.mirrors, net, app.config["distro.timeout"], progress)
     app.emit_list(checks, CHECKS)
     return status or (_SOME_FAIL if any(one.status == "fail" for one in checks) else 0)

@@ -60,7 +60,8 @@ def clone(app: App, pool_name: str, name: str, new: str | None, to_pool: str | N
     """
     from kimchictl.actions.storage.volume_changes import clone_volume
 
-    made = clone_volume(app.host, pool_name, name, to_pool, new)
+    with app.task(f"copy of {name} of pool {pool_name}", app.remote_host) as progress:
+        made = clone_volume(app.host, pool_name, name, to_pool, new, progress)
     app.note(f"volume {name!r} of pool {pool_name!r} copied to {made.name!r} of pool {made.pool!r}")
     emit_made(app, made)
 

@@ -5,6 +5,7 @@ import click
 from kimchictl.app import App
 from kimchictl.commands.base import Command, ca_file_option, pass_app
 from kimchictl.commands.volume.views import emit_made, pool_argument
+from kimchictl.errors import without_password
 
 
 @click.command(cls=Command)
@@ -30,7 +31,8 @@ def fetch(app: App, pool_name: str, url: str, name: str | None, checksum: str | 
     from kimchictl.media.remote import net_settings
 
     net, addresses = net_settings(app.config), (url, *mirrors)
-    made = fetch_volume(app.host, pool_name, addresses, checksum, net, name, app.progress)
+    with app.task(f"fetch of {without_password(url)} into pool {pool_name}", app.remote_host) as progress:
+        made = fetch_volume(app.host, pool_name, addresses, checksum, net, name, progress)
     if made.fetched.fetched:
         proof = "verified" if made.fetched.verified else "no checksum was given"
         app.note(f"volume {made.volume.name!r} fetched into pool {pool_name!r} ({proof})")
