@@ -67,3 +67,7 @@ def test_a_daemon_that_does_not_answer_is_named_with_what_to_start(kimchi, tmp_p
     nobody = f"qemu+unix:///system?socket={tmp_path}/nobody"
     done = kimchi("-c", nobody, *argv, status=5)
     assert str(tmp_path) in done.err and "libvirtd" in done.err
+
+
+def test_a_scan_that_finds_no_host_names_the_one_that_needs_none(bare):
+    assert "kimchictl iso scan --deep PATH needs no host" in bare("iso", "scan").stderr

@@ -173,7 +173,7 @@ def test_saved_memory_and_snapshots_go_with_the_vm(kimchi, template, host):
     connection.lookupByName("web").managedSave()
     assert shown(kimchi)["snapshots"] == ["s"]
     bill = kimchi("vm", "delete", "web", "--yes", status=0).err
-    assert "1 snapshots" in bill and "saved memory" in bill
+    assert "1 snapshot" in bill and "saved memory" in bill
     assert connection.listAllDomains() == []
     connection.close()
 

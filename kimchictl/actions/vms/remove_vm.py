@@ -136,7 +136,7 @@ def _kept_for(host: "Host", name: str) -> Iterable[Going]:
     if has.tpm:
         yield Going("tpm", "the state of its TPM")
     if has.snapshots:
-        yield Going("snapshots", f"{has.snapshots} snapshots")
+        yield Going("snapshots", f"{has.snapshots} snapshot{'s' if has.snapshots > 1 else ''}")
     if has.checkpoints:
         yield Going("checkpoints", f"{has.checkpoints} checkpoints")
     if has.saved:

@@ -8,7 +8,7 @@ from kimchictl.app import App, exit_status
 from kimchictl.commands.base import Command, complete, list_options, pass_app
 from kimchictl.commands.iso.views import CHANGES, IMAGES
 from kimchictl.commands.several import CHANGES_FOUND, SCAN_PATIENCE, on_hosts
-from kimchictl.errors import UsageError
+from kimchictl.errors import HostError, UsageError
 from kimchictl.render import check_selection
 
 if TYPE_CHECKING:
@@ -107,7 +107,12 @@ def _shallow(app: App, paths: tuple[str, ...], pools: tuple[str, ...], options: 
     from kimchictl.actions.images.scan import shallow_scan
     from kimchictl.media.naming.knowledge import knowledge_key
 
-    return shallow_scan(app.host, pools, options, app.index, app.progress, knowledge_key(app.places))
+    try:
+        host = app.host
+    except HostError as error:
+        error.hint = "; ".join(filter(None, (error.hint, "kimchictl iso scan --deep PATH needs no host")))
+        raise
+    return shallow_scan(host, pools, options, app.index, app.progress, knowledge_key(app.places))
 
 
 def _tell(app: App, result: "ScanResult", news_only: bool) -> None:

@@ -62,9 +62,12 @@ def _machine(host: "Host") -> Machine:
 def _how_to_get_kvm(host: "Host") -> str:
     if not host.is_local:
         return "on the host: modprobe kvm_intel or kvm_amd"
+    there = os.path.exists("/dev/kvm")
+    if there and host.is_session and not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        return 'sudo usermod -aG kvm "$USER", and log in anew: this user may not open /dev/kvm'
     if not _cpu_flags() & {"vmx", "svm"}:
         return "switch virtualization on in the firmware; in a virtual machine, nested virtualization"
-    if not os.path.exists("/dev/kvm"):
+    if not there:
         return "modprobe kvm_intel || modprobe kvm_amd"
     return "systemctl restart libvirtd, so that it looks at /dev/kvm again"
 
