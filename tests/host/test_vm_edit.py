@@ -1,6 +1,7 @@
 """VMs changed: their definition, and the running guest where that can be."""
 
 import os
+import re
 import stat
 
 import libvirt
@@ -65,6 +66,15 @@ def test_a_dry_run_shows_the_difference_and_changes_nothing(web, kimchi):
     assert '-  <vcpu placement="static" current="1">2</vcpu>' in shown and '+  <os firmware="efi">' in shown
     assert xml(web) == before
     assert kimchi("vm", "edit", "web", "--vcpus", "2", "-o", "json", "--dry-run", status=0).json["diff"]
+
+
+def test_an_nvram_that_is_left_is_named(web, kimchi):
+    kimchi("vm", "edit", "web", "--firmware", "uefi", status=0)
+    kimchi("vm", "start", "web", status=0)
+    (path,) = re.findall("<nvram.*>(.+)</nvram>", xml(web, live=True))
+    kimchi("vm", "stop", "web", "--force", status=0)
+    assert f"its NVRAM stays as {path}," in kimchi("vm", "edit", "web", "--firmware", "bios", status=0).err
+    assert "NVRAM" not in kimchi("vm", "edit", "web", "--title", "x", status=0).err
 
 
 @pytest.mark.parametrize(

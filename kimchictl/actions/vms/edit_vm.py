@@ -22,13 +22,15 @@ if TYPE_CHECKING:
 class EditedVm:
     """`diff` is what changes in the definition, "" for nothing; `live` the keys that a running guest has now.
 
-    `later`: it runs, and what else changed counts from its next start on.
+    `later`: it runs, and what else changed counts from its next start on. `left`: the NVRAM file, on the host, that it
+    has no more, if it was ever started; it may hold what the next UEFI needs to boot, so that nothing removes it.
     """
 
     name: str
     diff: str
     live: tuple[str, ...] = ()
     later: bool = False
+    left: str | None = None
 
 
 def edit_vm(host: "Host", name: str, changes: VmChanges, next_start: bool = False, dry_run: bool = False) -> EditedVm:
@@ -51,13 +53,26 @@ def edit_vm(host: "Host", name: str, changes: VmChanges, next_start: bool = Fals
     if diff and persistent:
         redefine(host, name, root)
     if not running or next_start:
-        return EditedVm(name, diff, later=later)
+        return EditedVm(name, diff, later=later, left=_left_nvram(host, before, root, name))
     try:
         return EditedVm(name, diff, tuple(apply_live(host, domain, changes)))
     except KimchiError:
         if diff and persistent:
             redefine(host, name, parse(before, f"vm {name!r}"))
         raise
+
+
+def _left_nvram(host: "Host", before: str, root: xml.Element, name: str) -> str | None:
+    """Where the NVRAM is that `before` had and `root` has not; libvirt does not always say, but names it by the VM."""
+    old, system = parse(before, f"vm {name!r}").find("os"), root.find("os")
+    if host.is_test or old is None or system is None or system.get("firmware") == "efi":
+        return None
+    if system.find("nvram") is not None:
+        return None
+    if named := xml.text(old, "nvram"):
+        return named
+    directory = "~/.config/libvirt/qemu/nvram" if host.is_session else "/var/lib/libvirt/qemu/nvram"
+    return f"{directory}/{name}_VARS.fd" if old.get("firmware") == "efi" else None
 
 
 def edit_xml(host: "Host", name: str, dry_run: bool = False) -> EditedVm:

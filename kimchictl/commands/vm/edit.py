@@ -142,3 +142,5 @@ def _report(app: App, edited: "EditedVm", dry_run: bool) -> None:
         app.note(f"vm {edited.name!r} is unchanged")
     elif not dry_run:
         app.note(f"vm {edited.name!r} changed" + (", from its next start on" if edited.later else ""))
+    if edited.left is not None:
+        app.note(f"if it ever ran, its NVRAM stays as {edited.left}, for --firmware uefi again: delete it by hand")
