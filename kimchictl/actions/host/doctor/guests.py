@@ -11,7 +11,7 @@ from kimchictl.actions.host.findings import FAIL, OK, WARN, Finding
 from kimchictl.actions.vms.access import why_unreadable
 from kimchictl.actions.vms.stream_support import missing_package, openable
 from kimchictl.actions.vms.virt_type import kvm_answer
-from kimchictl.errors import KimchiError
+from kimchictl.errors import KimchiError, NotFound
 from kimchictl.virt.capabilities import Machine, ask_features, choose_machine, read_capabilities, versions
 from kimchictl.virt.diagnosis import join_group
 
@@ -178,13 +178,17 @@ def guest_user(host: "Host", files: tuple[str, ...]) -> Iterator[Finding]:
     for problem in problems:
         yield Finding("guest user", FAIL, str(problem), problem.hint)
     if not problems:
-        told = f", who can read the {len(files)} images of templates" if files else ""
+        seen = sum(map(os.path.exists, files[:_MOST_FILES]))
+        told = f", who can read {seen} image{'' if seen == 1 else 's'} of templates" if seen else ""
         yield Finding("guest user", OK, f"guests run as user {user[0]}, group {user[1]}{told}")
 
 
 def _unreadable(path: str, user: tuple[int, int]) -> KimchiError | None:
-    """A file that is gone is for `template check` to say."""
-    return why_unreadable(path, user) if os.path.exists(path) else None
+    """A file that is gone is for `template check` to say; one that we may not look at, others may still read."""
+    if os.path.exists(path):
+        return why_unreadable(path, user)
+    problem = why_unreadable(path, user) if user[0] == os.geteuid() else None
+    return None if isinstance(problem, NotFound) else problem
 
 
 def virtlogd(host: "Host") -> list[Finding]:
