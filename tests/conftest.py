@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
 from types import FrameType
 
 import pytest
@@ -53,20 +55,23 @@ def pytest_runtest_protocol() -> Iterator[None]:
         signal.signal(signal.SIGALRM, previous)
 
 
+@pytest.fixture(scope="session")
+def all_places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A place for each test, made by whoever needs it: making thousands takes longer than many of the tests."""
+    top = tmp_path_factory.mktemp("places")
+    return (top / str(number) for number in count())
+
+
 @pytest.fixture(autouse=True)
-def places(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+def places(all_places: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reads or writes what belongs to the user who runs it."""
     for name in [name for name in os.environ if name.startswith(("KIMCHI", "LIBVIRT", "VIRSH"))]:
         monkeypatch.delenv(name)
     for name in ("NO_COLOR", "FORCE_COLOR", "TERM", "COLUMNS", "LINES", "VISUAL", "EDITOR"):
         monkeypatch.delenv(name, raising=False)
-    for tree in (
-        "SYSTEM",
-        "LOCAL",
-        "USER",
-    ):  # what is installed here must not decide; a test of osinfo-db names its own
+    for tree in ("SYSTEM", "LOCAL", "USER"):  # what is installed here must not decide; a test of it names its own
         monkeypatch.setenv(f"OSINFO_{tree}_DIR", "/nonexistent")
-    own = tmp_path_factory.mktemp("places")
+    own = next(all_places)
     for what in ("CONFIG", "STATE", "CACHE"):
         monkeypatch.setenv(f"KIMCHI_{what}_DIR", str(own / what.lower()))
 

@@ -115,13 +115,10 @@ def test_a_full_disk_below_standard_output_is_an_error_in_one_line(all_of: Runne
 @pytest.mark.parametrize(
     "environ",
     [
-        {"LANG": "C"},
-        {"LC_ALL": "POSIX"},
-        {"LC_ALL": "de_DE.UTF-8"},
-        {"TERM": "dumb"},
-        {"HOME": "/nonexistent"},
+        {"LANG": "C", "TERM": "dumb"},
+        {"LC_ALL": "POSIX", "HOME": "/nonexistent"},
+        {"LC_ALL": "de_DE.UTF-8", "HOME": "/proc/1"},
         {"HOME": "relative/home", "XDG_CONFIG_HOME": "also/relative"},
-        {"HOME": "/proc/1"},
     ],
     ids=lambda environ: ",".join(f"{key}={value}" for key, value in environ.items()),
 )

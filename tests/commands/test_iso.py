@@ -190,3 +190,9 @@ def test_a_damaged_rule_is_listed_with_its_reason_and_hinders_no_other(kimchi, t
     assert set(rows) == {"broken", "wrong"}
     assert all(rows.values())
     assert kimchi("iso", "probe", tmp_path / "a.iso", "-o", "json").json[0]["os_distro"] == "ours"
+
+
+def test_a_place_that_is_no_directory_hinders_no_other(kimchi, tree):
+    run = kimchi("iso", "scan", "--deep", tree / "ubuntu12.04.iso", tree / "isos", "-o", "json", status=7)
+    assert len(run.json) == 1
+    assert "is not a directory" in run.error["message"]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=Command)
-@click.argument("paths", metavar="[PATH]...", nargs=-1, type=click.Path())
+@click.argument("paths", metavar="[PATH]...", nargs=-1)
 @click.option("--deep", is_flag=True, help="Directory trees below PATH, or those of scan.paths; needs no libvirt.")
 @click.option("--pool", "pools", metavar="NAME", multiple=True, shell_complete=complete("pool"), help="Only this pool.")
 @click.option("--exclude", metavar="GLOB", multiple=True, help="Leave out names or paths like this.")
