@@ -8,6 +8,7 @@ import grp
 import os
 import pwd
 import re
+import shutil
 import socket
 from collections.abc import Mapping
 from urllib.parse import parse_qs, urlsplit
@@ -18,7 +19,8 @@ _PATIENCE = 5.0
 _TLS_PORT = 16514
 _SOCKETS = ("/run/libvirt/libvirt-sock", "/run/libvirt/virtqemud-sock", "/var/run/libvirt/libvirt-sock")
 
-START = "start libvirtd (systemctl start libvirtd), or try without one: -c test:///default"
+_SBIN = "/usr/sbin:/sbin"  # a user's PATH leaves them out
+_DAEMONS = (("libvirtd", "libvirtd"), ("virtqemud", "virtqemud.socket"))  # the program, and what systemd starts
 _NO_BUS = "system bus"
 CREDENTIALS = "check the user name and the password"
 
@@ -146,10 +148,21 @@ def _local(path: str | None, lowered: str) -> str:
     if _NO_BUS in lowered:
         return 'libvirtd asks polkit over D-Bus: start dbus on the host, or set auth_unix_rw = "none" in libvirtd.conf'
     if "no such file" in lowered or "connection refused" in lowered:
-        return START
+        return f"{_how_to_start()}, or try without one: -c test:///default"
     if is_refused(lowered):
         return f"{join_group(path)}; or use -c qemu:///session"
     return "see what libvirtd says, or name another host with -c"
+
+
+def _how_to_start() -> str:
+    """The command that would give this machine a running libvirtd."""
+    path = f"{os.environ.get('PATH', '')}:{_SBIN}"
+    daemon = next((pair for pair in _DAEMONS if shutil.which(pair[0], path=path)), None)
+    if daemon is None:
+        return "install libvirt's daemon (on Debian: apt install libvirt-daemon-system)"
+    # sd_booted(3): the directory is there where systemd is the init system.
+    start = f"systemctl start {daemon[1]}" if os.path.isdir("/run/systemd/system") else f"{daemon[0]} -d"
+    return f"start libvirt's daemon ({start})"
 
 
 def join_group(path: str | None = None) -> str:

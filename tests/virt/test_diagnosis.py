@@ -18,7 +18,7 @@ CHANGED = (
         (SSH, CHANGED, "another one than the known", "ssh-keygen -R far"),
         (SSH, "Cannot recv data: root@far: Permission denied (publickey).: Reset", "refused", "ssh-copy-id far"),
         (SSH, "Cannot recv data: ssh: Could not resolve hostname far: unknown: Reset", "far", "check the name"),
-        (LOCAL, "Failed to connect socket to '/x': No such file or directory", "No such file", "start libvirtd"),
+        (LOCAL, "Failed to connect socket to '/x': No such file or directory", "No such file", "test:///default"),
         (LOCAL, "Failed to connect socket to '/x': Permission denied", "Permission denied", "usermod -aG libvirt"),
         (LOCAL, "authentication unavailable: no polkit agent available", "polkit", "usermod -aG libvirt"),
         (LOCAL, "internal error: Unable to get system bus connection: No such file or directory", "bus", "start dbus"),
@@ -42,3 +42,18 @@ def test_a_password_that_is_asked_for_in_vain_is_not_a_wrong_one():
 def test_what_is_off_is_not_refused():
     assert is_refused("Failed to connect socket to '/x': Permission denied")
     assert not is_refused("Failed to connect socket to '/x': Connection refused")
+
+
+def _hint_where_nobody_listens(monkeypatch, tmp_path, programs):
+    for name in programs:
+        (tmp_path / name).write_text("#!/bin/sh\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("kimchictl.virt.diagnosis._SBIN", str(tmp_path))
+    return explain(LOCAL, "Failed to connect socket to '/x': Connection refused", auth_refused=False)[1]
+
+
+def test_the_hint_starts_the_daemon_that_is_installed_or_says_what_to_install(monkeypatch, tmp_path):
+    assert "install libvirt's daemon" in _hint_where_nobody_listens(monkeypatch, tmp_path, [])
+    assert "virtqemud" in _hint_where_nobody_listens(monkeypatch, tmp_path, ["virtqemud"])
+    assert "libvirtd" in _hint_where_nobody_listens(monkeypatch, tmp_path, ["libvirtd"])
