@@ -1,11 +1,15 @@
 """Storage pools and volumes on a real libvirtd: refreshed when they are listed, and never harmed by it."""
 
+import json
 import os
 import shutil
+import subprocess
+import sys
 
 import libvirt
 import pytest
 
+from lab.fuse import DeadDirectory, needs_fuse
 from lab.images import make_image
 
 
@@ -81,6 +85,30 @@ def test_a_dead_pool_costs_the_others_nothing(pool, kimchi, tmp_path):
     assert [each["stale"] for each in listed(kimchi, "pool", "list")] == [True, False]
 
 
+@needs_fuse
+def test_a_directory_that_hangs_is_asked_once_whichever_process_lists_it(pool, kimchi, monkeypatch):
+    (pool / "v").write_bytes(bytes(4096))
+    listed(kimchi, "pool", "list")
+    monkeypatch.setenv("KIMCHICTL_POOL_TIMEOUT", "1s")
+
+    def in_a_process_of_its_own():
+        words = [sys.executable, "-m", "kimchictl", "pool", "list", "-o", "json"]
+        done = subprocess.run(words, capture_output=True, text=True, check=True)
+        (found,) = json.loads(done.stdout)
+        return found
+
+    with DeadDirectory(pool) as dead:
+        first, second = in_a_process_of_its_own(), in_a_process_of_its_own()
+        for found in (first, second):
+            assert (found["state"], found["stale"], found["volumes"]) == ("active", True, 1)
+        pid = first["error"].partition("process ")[2].split()[0]
+        assert f"process {pid} has been at it since" in second["error"] and dead.opened == 1
+        kimchi("volume", "list", "p", status=0)
+        assert kimchi("pool", "delete", "p", "--with-contents", "--yes", status=4)
+        dead.revive()
+        assert in_a_process_of_its_own()["stale"] is False
+
+
 def test_on_a_read_only_connection_nothing_is_refreshed(pool, host):
     from kimchictl.virt.connection import open_host
     from kimchictl.virt.storage.pools import list_pools
@@ -93,6 +121,9 @@ def test_on_a_read_only_connection_nothing_is_refreshed(pool, host):
 
 def test_a_pool_that_writes_a_volume_is_busy_and_not_broken(pool, host, kimchi):
     class Busy:
+        def UUIDString(self):  # as libvirt calls it
+            return "busy"
+
         def refresh(self, _flags):
             error = libvirt.libvirtError("")
             error.err = (libvirt.VIR_ERR_INTERNAL_ERROR, 0, "pool 'p' has asynchronous jobs running.", *[None] * 6)

@@ -3,19 +3,23 @@
 libvirt shows what a pool held at its last refresh, so a listing has to refresh. But a refresh that fails makes libvirt
 stop a persistent pool and forget a transient one, and one that hangs on a dead file server blocks every other client.
 So the pool's directory is first opened by a child process, which can be killed; only when that answered in time is
-libvirt asked. A pool that is not refreshed keeps its last known content and is called stale.
+libvirt asked. Both are done under the pool's lock (poollock.py), which a child that hangs keeps: no other process asks
+again while it does. A pool that is not refreshed keeps its last known content and is called stale.
 """
 
+import contextlib
 import errno
 import os
 import subprocess
 import sys
-import threading
 import time
 from dataclasses import dataclass
+from shlex import quote
 from typing import Any
 
+from kimchictl.errors import Locked
 from kimchictl.virt.connection import Host
+from kimchictl.virt.storage.poollock import PoolLock, pool_lock
 
 # -I -S: neither the environment nor site-packages can make it slow or do something else.
 _LOOK = """
@@ -27,6 +31,7 @@ except OSError as error:
     sys.exit(error.errno)
 """
 _POLL_SECONDS = 0.005
+_KILLED_SECONDS = 0.2  # what a child that can be killed may take to end, and free its lock
 FILE_POOLS = ("dir", "fs", "netfs")
 
 
@@ -41,33 +46,31 @@ class Freshness:
 
 FRESH = Freshness()
 
-# The pools that are being refreshed: one that hangs is not asked again while it does.
-_running: set[tuple[str, str]] = set()
-_guard = threading.Lock()
-
 
 def refresh(host: Host, pool: Any, name: str, kind: str, path: str | None, seconds: float) -> Freshness:
-    """Refresh the active pool `name`, if its directory answers within `seconds`."""
+    """Refresh the active pool `name`, if nobody else is at it and its directory answers, both within `seconds`."""
     if host.is_test:
         return FRESH  # nothing lies behind its pools
     if host.readonly:
         return Freshness(True, "the connection is read-only")
-    # The system's libvirtd may look where its user may not; the one of a session may not either.
-    denied = not host.is_session and os.geteuid() != 0
-    if host.is_local and kind in FILE_POOLS and path and (reason := unreachable(path, seconds, denied)):
-        return Freshness(True, reason, reachable=False)
-    key = host.uri, name
-    with _guard:
-        if key in _running:
-            return Freshness(True, "the refresh before this one has not ended")
-        _running.add(key)
+    looked_at = path if host.is_local and kind in FILE_POOLS else None
+    end = time.monotonic() + seconds
+    try:
+        with pool_lock(host, pool, seconds) as lock:
+            # The system's libvirtd may look where its user may not; the one of a session may not either.
+            denied = not host.is_session and os.geteuid() != 0
+            if looked_at and (reason := unreachable(looked_at, end - time.monotonic(), denied, lock)):
+                return Freshness(True, reason, reachable=False)
+            return _ask(host, pool, name)
+    except Locked as error:
+        return Freshness(True, f"{looked_at or 'it'} does not answer: {error}", reachable=not looked_at)
+
+
+def _ask(host: Host, pool: Any, name: str) -> Freshness:
     try:
         pool.refresh(0)
     except host.lib.libvirtError as error:
         return Freshness(True, _why(host, pool, name, error))
-    finally:
-        with _guard:
-            _running.discard(key)
     return FRESH
 
 
@@ -79,13 +82,14 @@ def _why(host: Host, pool: Any, name: str, error: Any) -> str:
         stopped = not pool.isActive()
     except host.lib.libvirtError:
         stopped = True
-    return f"{message}; libvirt stopped it: kimchictl pool start {name}" if stopped else message
+    return f"{message}; libvirt stopped it: kimchictl pool start {quote(name)}" if stopped else message
 
 
-def unreachable(path: str, seconds: float, may_be_denied: bool = False) -> str | None:
+def unreachable(path: str, seconds: float, may_be_denied: bool = False, lock: PoolLock | None = None) -> str | None:
     """Why the directory `path` cannot be opened within `seconds`; None if it can.
 
-    `may_be_denied`: that it may not be read by us will do, too, as it answers.
+    `may_be_denied`: that it may not be read by us will do, too, as it answers. `lock`: one that is to be held for as
+    long as the child lives.
 
     Python's own file calls could not be interrupted. Nor can a child that waits for a dead server always be killed:
     then it is left behind, and only it hangs.
@@ -95,13 +99,26 @@ def unreachable(path: str, seconds: float, may_be_denied: bool = False) -> str |
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        pass_fds=() if lock is None or lock.fd is None else (lock.fd,),
     )
+    if lock:
+        lock.held_by(child.pid)
     end = time.monotonic() + seconds
     while (status := child.poll()) is None:
         if time.monotonic() > end:
-            child.kill()
-            return f"{path} does not answer"
+            return f"{path} does not answer{_kill(child)}"
         time.sleep(_POLL_SECONDS)
+    if lock:
+        lock.held_by(os.getpid())
     if may_be_denied and status in (errno.EACCES, errno.EPERM):
         return None
     return f"{path}: {os.strerror(status) if 0 < status < 134 else 'cannot be opened'}" if status else None
+
+
+def _kill(child: "subprocess.Popen[bytes]") -> str:
+    """What is to be said of a child that did not end in time."""
+    child.kill()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        child.wait(_KILLED_SECONDS)
+        return ""
+    return f": process {child.pid} hangs in it, and nobody asks again until it ends"
