@@ -25,11 +25,12 @@ def add_devices(devices: xml.Element, plan: DomainPlan, hardware: Hardware) -> N
     buses = [disk.bus or hardware.disk_bus for disk in plan.disks]
     for disk, bus in zip(plan.disks, buses, strict=True):
         _add_disk(devices, disk, bus, targets.disk(bus), hardware)
-    for inserted in plan.media:
-        _add_cdrom(devices, inserted, targets.cdrom(hardware.cdrom_bus), hardware)
+    drives = _cdrom_buses(plan, hardware)
+    for inserted, bus in zip(plan.media, drives, strict=True):
+        _add_cdrom(devices, inserted, bus, targets.cdrom(bus), hardware)
     networks = template.networks or ()
     graphics = template.graphics or Graphics()
-    _add_controllers(devices, hardware, buses + [hardware.cdrom_bus] * len(plan.media), len(networks))
+    _add_controllers(devices, hardware, buses + drives, len(networks))
     for network in networks:
         _add_interface(devices, network, hardware)
     _add_serial(devices, hardware)
@@ -90,11 +91,19 @@ def _add_disk(devices: xml.Element, disk: DomainDisk, bus: str, target: str, har
     xml.add(element, "target", dev=target, bus=bus)
 
 
-def _add_cdrom(devices: xml.Element, inserted: Medium, target: str, hardware: Hardware) -> None:
+def _cdrom_buses(plan: DomainPlan, hardware: Hardware) -> list[str]:
+    """The bus of each drive. Cloud-init data, the last one, come by virtio: kernels of cloud images may lack AHCI."""
+    buses = [hardware.cdrom_bus] * len(plan.media)
+    if plan.seed and hardware.cdrom_bus == "sata" and hardware.disk_bus in ("virtio", "scsi"):
+        buses[-1] = "scsi"
+    return buses
+
+
+def _add_cdrom(devices: xml.Element, inserted: Medium, bus: str, target: str, hardware: Hardware) -> None:
     element = xml.add(devices, "disk", type=inserted.kind, device="cdrom")
     xml.add(element, "driver", name="qemu", type="raw")
     add_medium(element, inserted, hardware.dac)
-    xml.add(element, "target", dev=target, bus=hardware.cdrom_bus)
+    xml.add(element, "target", dev=target, bus=bus)
     xml.add(element, "readonly")
 
 

@@ -56,6 +56,14 @@ CASES = {
         Machine("x86_64", "qemu"),
         (DISK, replace(DISK, path="/b"), replace(DISK, path="/c")),
     ),
+    "cloud-init": DomainPlan(
+        "web",
+        replace(DEBIAN, cdrom=None),
+        (replace(DISK, base="/srv/cloud.qcow2", base_format="qcow2"),),
+        (Medium("file", "/var/lib/libvirt/images/web-seed.iso"),),
+        TCG,
+        seed="default/web-seed.iso",
+    ),
     "uefi-tpm": plan(replace(DEBIAN, firmware="uefi", tpm=True)),
     "secure-boot": plan(replace(DEBIAN, firmware="uefi", secure_boot=True)),
     "windows": plan(
