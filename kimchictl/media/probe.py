@@ -7,7 +7,6 @@ does, since a scan of ten thousand files must outlive the worst of them: what it
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 
 from kimchictl.errors import Invalid, KimchiError, NotFound
@@ -52,9 +51,9 @@ def probe_source_record(source: Source) -> Image:
     try:
         return probe(source)
     except NotAnImage:
-        return replace(bare, error=NOT_AN_IMAGE)
+        return bare._replace(error=NOT_AN_IMAGE)
     except KimchiError as error:
-        return replace(bare, readable=False, error=_reason(error))
+        return bare._replace(readable=False, error=_reason(error))
 
 
 def describe(source: Source, media: Media, identity: Identity) -> Image:

@@ -16,7 +16,7 @@ import random
 import struct
 import time
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import kimchictl
@@ -163,7 +163,7 @@ def examine(image: Mutant, namer: Namer) -> Verdict:
         if image.asked > MAX_READ:
             wrong = f"{image.asked} bytes of descriptors were read"
         record = describe(image, media, identify(media, image, namer))
-        "".join(value for value in astuple(record) if isinstance(value, str)).encode()
+        "".join(value for value in record if isinstance(value, str)).encode()
     except Damaged:
         accepted = False
     except Exception as error:  # whatever it is: the seed is what leads back to it

@@ -127,8 +127,8 @@ def _said(identity: Identity, changes: Changes) -> Identity:
     """`identity`, as far as options do not know better."""
     said = {key: changes.values[key] for key in ("os_distro", "os_version", "os_arch") if changes.values.get(key)}
     if "os_distro" in said:
-        identity = replace(identity, os_variant=None, edition=None)
-    return replace(identity, **said)
+        identity = identity._replace(os_variant=None, edition=None)
+    return identity._replace(**said)
 
 
 def _suggested(image: Image, changes: Changes) -> str:

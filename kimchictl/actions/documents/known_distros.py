@@ -6,7 +6,6 @@ ask_servers    the image of an entry behind the first of its addresses that answ
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kimchictl.catalog.distros import addresses, parse_distro
@@ -52,7 +51,7 @@ def draft_distro(name: str, url: str, changes: Changes, probe: Callable[[str], I
         require_installable(image)
         seen, boot = identity_of(image), image.boot
     said = {key: changes.values[key] for key in ("os_distro", "os_version", "os_arch") if changes.values.get(key)}
-    seen = replace(seen, **said)
+    seen = seen._replace(**said)
     if seen.os_distro == "unknown":
         raise Invalid(f"distro {name!r}: {url} does not tell its system", "say it with --os-distro and --os-version")
     bare = Template(name, seen.os_distro, seen.os_version, seen.os_arch, url)

@@ -1,7 +1,6 @@
 """Which templates name an image."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from kimchictl.media.records import Image
 from kimchictl.store import FileStore
@@ -33,4 +32,4 @@ def _with_users(image: Image, users: dict[str, list[str]]) -> Image:
     names = users.get(image.location, [])
     if image.pool is not None:
         names = sorted({*names, *users.get(f"pool:{image.pool}/{image.volume}", [])})
-    return replace(image, used_by=tuple(names)) if names else image
+    return image._replace(used_by=tuple(names)) if names else image

@@ -1,7 +1,6 @@
 """Several addresses of one image: the first that answers is used, in the order that a site prefers."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import TypeVar
 
 from kimchictl.errors import Damaged, Failed
@@ -50,4 +49,4 @@ def probe_mirrors(addresses: Sequence[str], net: NetSettings, progress: Progress
             return probe(source)
 
     image, address = first_answer(addresses, look, progress)
-    return replace(image, location=addresses[0]), address
+    return image._replace(location=addresses[0]), address

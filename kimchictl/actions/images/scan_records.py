@@ -1,7 +1,7 @@
 """How a scan is to look, and what it found."""
 
-from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 from kimchictl.errors import Failed, KimchiError
 from kimchictl.media.records import Image
@@ -9,8 +9,7 @@ from kimchictl.media.scan.entries import Row, to_image
 from kimchictl.media.scan.walk import Counters, Rules
 
 
-@dataclass(frozen=True, slots=True)
-class ScanOptions:
+class ScanOptions(NamedTuple):
     """How to look. `full` reads every directory and opens every image, whatever is remembered.
 
     `changed`: report, and settle, what changed since the last time somebody asked. `create_templates`: offer images
@@ -31,16 +30,14 @@ class ScanOptions:
         return Rules(self.exclude, self.cross_filesystems, self.follow_symlinks, self.all_files)
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """`change` is "added", "removed" or "changed"; a removed image is as it was last seen."""
 
     change: str
     image: Image
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """A directory or file inside a place that could not be read, or a broken image; `new`: not so at the last scan."""
 
     path: str
@@ -48,7 +45,6 @@ class Problem:
     new: bool = True
 
 
-@dataclass
 class ScanResult:
     """What a scan found; all tuples are sorted by location.
 
@@ -58,16 +54,17 @@ class ScanResult:
     `remembered`: the index could be written; where not, a note says why.
     """
 
-    places: tuple[str, ...] = ()
-    entries: dict[str, Row] = field(default_factory=dict)
-    changes: tuple[Change, ...] = ()
-    first_seen: tuple[Image, ...] = ()
-    problems: tuple[Problem, ...] = ()
-    failures: tuple[KimchiError, ...] = ()
-    notes: tuple[str, ...] = ()
-    counters: Counters = field(default_factory=Counters)
-    interrupted: bool = False
-    remembered: bool = True
+    def __init__(self) -> None:
+        self.places: tuple[str, ...] = ()
+        self.entries: dict[str, Row] = {}
+        self.changes: tuple[Change, ...] = ()
+        self.first_seen: tuple[Image, ...] = ()
+        self.problems: tuple[Problem, ...] = ()
+        self.failures: tuple[KimchiError, ...] = ()
+        self.notes: tuple[str, ...] = ()
+        self.counters = Counters()
+        self.interrupted = False
+        self.remembered = True
 
     def forgo(self, error: Failed, options: ScanOptions) -> None:
         """Go on though the index cannot be read or written. Raises `error` where `options` need what it remembers."""

@@ -1,7 +1,6 @@
 """What follows from the surveys of a scan: changes, images first seen, and the index replaced where it differs."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from kimchictl.actions.images.scan_records import Change, Problem, ScanOptions, ScanResult
 from kimchictl.actions.images.surveys import Survey
@@ -11,7 +10,6 @@ from kimchictl.media.scan.changes import compare, note_changes, rows_of, since_r
 from kimchictl.media.scan.document import Document
 from kimchictl.media.scan.entries import ABSENT, INCOMPLETE, Entry, Row, to_image
 from kimchictl.media.scan.index import Index, is_declined
-from kimchictl.media.scan.walk import Counters
 from kimchictl.progress import Progress
 
 
@@ -73,7 +71,7 @@ def _first_seen(survey: Survey, before: Document, options: ScanOptions) -> list[
                 offered.append(image)
             pending = False
         if pending != entry.pending and entry.row is not None:
-            place.entries[path] = replace(entry, pending=pending)
+            place.entries[path] = entry._replace(pending=pending)
     return offered
 
 
@@ -88,8 +86,7 @@ def summarise(surveys: Sequence[Survey], index: Index, result: ScanResult, progr
     """Counters, problems and notes of all the places together."""
     total, problems = result.counters, {}
     for survey in surveys:
-        for name in Counters.__slots__:
-            setattr(total, name, getattr(total, name) + getattr(survey.counters, name))
+        total.add(survey.counters)
         for path, why in survey.place.problems.items():
             problems[path] = Problem(path, why, survey.old.problems.get(path) != why)
     result.problems = tuple(problems[path] for path in sorted(problems))

@@ -73,8 +73,8 @@ def look_at(text: str, host: Callable[[], "Host"], config: Config, remote: bool 
     with _open_volume(volume, connection) as source:
         seen = _seen(source)
     where = None if connection.is_local else connection.uri
-    image = replace(
-        seen.image, source="pool", host=where, pool=volume.pool, volume=volume.name, capacity=volume.capacity
+    image = seen.image._replace(
+        source="pool", host=where, pool=volume.pool, volume=volume.name, capacity=volume.capacity
     )
     return replace(seen, image=image)
 

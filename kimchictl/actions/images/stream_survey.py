@@ -2,7 +2,6 @@
 
 import time
 from contextlib import closing
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kimchictl.actions.images.scan_records import ScanOptions
@@ -64,7 +63,7 @@ class StreamSurvey(Survey):
         image = probe_source_record(self._source)
         self.counters.reads += self._source.reads
         self.counters.bytes += self._source.bytes
-        return replace(image, host=self.place.host, pool=volume.pool, volume=volume.name, capacity=volume.capacity)
+        return image._replace(host=self.place.host, pool=volume.pool, volume=volume.name, capacity=volume.capacity)
 
 
 def _status(source: VolumeSource) -> Status:

@@ -185,7 +185,7 @@ class PoolSurvey(Survey):
 
         def probe_volume(path: str) -> Image:
             image = probe(path)
-            return replace(image, source="pool", pool=self.pool.name, volume=volumes.get(path), capacity=image.size)
+            return image._replace(source="pool", pool=self.pool.name, volume=volumes.get(path), capacity=image.size)
 
         looked = self.examine(map(os.fsencode, volumes), probe_volume, True, progress)
         if self.interrupted or self.pool.stale:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 IMAGES = View(
     columns=("location", "os_distro", "os_version", "os_arch", "bootable", "size"),
-    keys=tuple(Image.__dataclass_fields__),
+    keys=Image._fields,
     name="location",
     wide=("os_variant", "volume_id", "boot", "pool", "used_by", "identified_by", "error"),
     sort="location",

@@ -169,7 +169,7 @@ def _create_from_scan(
     app: App, filters: tuple[str, ...], changes: Changes, if_exists: str | None, dry_run: bool
 ) -> int:
     images = {image.location: image for image in images_of_host(app)}
-    chosen = select([plain(image) for image in images.values()], filters, tuple(Image.__dataclass_fields__))
+    chosen = select([plain(image) for image in images.values()], filters, Image._fields)
     rule = "suffix" if if_exists is None else if_exists
     outcome = templates_for_images(
         app.templates,

@@ -84,7 +84,7 @@ def _update(place: Place, path: str, seen: Entry | None) -> None:
     if seen is not None and seen.row is not None and mine.row is not None:
         if seen.status != mine.status:
             kept = {field: mine.row[field] for field in _OF_THE_PLACE}
-            mine.row = [kept.get(at, value) for at, value in enumerate(seen.row)]
-            mine.status = seen.status
+            row = [kept.get(at, value) for at, value in enumerate(seen.row)]
+            place.entries[path] = mine._replace(row=row, status=seen.status)
     elif not mine.absent and not os.path.lexists(path):
         del place.entries[path]

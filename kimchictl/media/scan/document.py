@@ -8,7 +8,7 @@ import contextlib
 import gc
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field
 from itertools import chain
 from types import NoneType, UnionType
 from typing import Any
@@ -229,8 +229,5 @@ def _kinds(annotation: Any) -> frozenset[type]:
     return frozenset(list if getattr(part, "__origin__", None) is tuple else part for part in parts)
 
 
-_KINDS = tuple(_kinds(item.type) for item in fields(Image))
-_DEFAULTS = {
-    item.name: None if item.default is MISSING else list(item.default) if item.name in LISTS else item.default
-    for item in fields(Image)
-}
+_KINDS = tuple(map(_kinds, Image.__annotations__.values()))
+_DEFAULTS: dict[str, Any] = {name: [] if name in LISTS else Image._field_defaults.get(name) for name in FIELDS}

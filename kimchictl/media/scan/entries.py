@@ -8,14 +8,13 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from kimchictl.media.records import Image
 from kimchictl.media.scan.walk import RACY, Counters
 from kimchictl.progress import SILENT, Progress
 
-FIELDS = tuple(item.name for item in fields(Image))
+FIELDS = Image._fields
 ABSENT = "absent"  # Image.error of an image whose file system is not mounted, or whose directory cannot be read
 INCOMPLETE = "incomplete"  # as kimchictl.media.descriptors says it, which is not loaded when nothing changed
 LISTS = ("boot", "used_by")
@@ -24,8 +23,7 @@ Row = list[Any]  # an Image's values in the order of FIELDS, as JSON has them: l
 Status = tuple[int, int, int, int, int]
 
 
-@dataclass(slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One file. `status` is (device, inode, size, mtime ns, ctime ns) when it was read; ctime 0 never matches again.
 
     `row` is the image, or None for a file that is none; `problem` says why it cannot be used. `also` are other names
@@ -56,7 +54,7 @@ AS_LISTS = tuple(FIELDS.index(name) for name in LISTS)  # where JSON has lists f
 
 
 def to_row(image: Image) -> Row:
-    row = [getattr(image, name) for name in FIELDS]
+    row: Row = list(image)
     for place in AS_LISTS:
         row[place] = list(row[place])
     return row
@@ -104,7 +102,8 @@ class Examination:
             first = self._first.setdefault(status[:2], path)
             if first != path:
                 if first in self.entries:
-                    self.entries[first].also += (path,)
+                    entry = self.entries[first]
+                    self.entries[first] = entry._replace(also=(*entry.also, path))
                 continue
             if self.take(path, status):
                 progress.advance(self._counters.read, f"{self._counters.opened} images, {path}")
@@ -113,7 +112,7 @@ class Examination:
         """Make the entry of one file whose status is known; whether it had to be opened."""
         old = self._known.get(path)
         if old is not None and old.status == status and self._trust:
-            self.entries[path] = replace(old, also=()) if old.also else old
+            self.entries[path] = old._replace(also=()) if old.also else old
             return False
         self._open(path, status, old)
         return True
@@ -147,7 +146,7 @@ def mark_absent(entry: Entry, mount: list[str]) -> Entry:
     """The entry of an image that cannot be looked at now; `mount` is the file system it lay on."""
     row = list(entry.row or ())
     row[_ERROR], row[_READABLE] = ABSENT, False
-    return replace(entry, row=row, status=(*entry.status[:4], 0), mount=mount)
+    return entry._replace(row=row, status=(*entry.status[:4], 0), mount=mount)
 
 
 def _status(path: bytes) -> Status | None:

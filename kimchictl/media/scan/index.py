@@ -16,7 +16,7 @@ import grp
 import os
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from kimchictl import files
 from kimchictl.errors import Damaged, Failed
@@ -29,8 +29,7 @@ from kimchictl.media.scan.stamps import Stamps, decode
 _NAME = "images.json"
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """What a listing found, sorted by location; `notes` name what could not be read."""
 
     images: tuple[Image, ...]
@@ -193,7 +192,7 @@ def _images_of(document: Document, host: str | None, own: bool) -> dict[str, Ima
                 continue
             image = to_image(entry.row)
             if not own and host is None and not os.access(path, os.R_OK):
-                image = replace(image, readable=False)
+                image = image._replace(readable=False)
             merged[path] = image
     return merged
 

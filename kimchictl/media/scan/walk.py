@@ -9,8 +9,8 @@ import os
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import product
+from typing import NamedTuple
 
 from kimchictl.media.scan.mounts import Mount, Mounts, answers
 from kimchictl.media.scan.trail import Trail
@@ -28,8 +28,7 @@ _HELD = 150  # directories held open at most, whatever the depth of the tree
 _SMALLEST = 17 * 2048  # ECMA-119 6.2.1, 8.1: sixteen sectors of system area and a descriptor
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(NamedTuple):
     """What a walk enters and what it takes. `exclude` holds globs: of a name, or with a slash of a path."""
 
     exclude: tuple[str, ...] = ()
@@ -67,21 +66,21 @@ def _pattern(glob: str) -> str:
     return fnmatch.translate(text if text.startswith("/") else "*/" + text)
 
 
-@dataclass(slots=True)
 class Counters:
     """What a scan did: directories known, those read, files seen in these; images known, files opened and read."""
 
-    directories: int = 0
-    read: int = 0
-    files: int = 0
-    images: int = 0
-    opened: int = 0
-    reads: int = 0
-    bytes: int = 0
+    __slots__ = ("bytes", "directories", "files", "images", "opened", "read", "reads")
+
+    def __init__(self) -> None:
+        self.directories = self.read = self.files = 0
+        self.images = self.opened = self.reads = self.bytes = 0
+
+    def add(self, other: "Counters") -> None:
+        for name in Counters.__slots__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
-@dataclass(slots=True)
-class _Open:
+class _Open(NamedTuple):
     """A directory held open: what its children's paths begin with, those not read yet, and whether it keeps stamps."""
 
     fd: int
@@ -165,7 +164,7 @@ class Walk:
                     stack.append(_Open(opened, path + b"/", names, stamped))
                     continue
                 os.close(opened)
-                above.names += [name + b"/" + child for child in names]
+                above.names.extend(name + b"/" + child for child in names)
         except KeyboardInterrupt:
             self.interrupted = True
         finally:
