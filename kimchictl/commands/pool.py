@@ -17,10 +17,11 @@ from kimchictl.commands.base import (
 )
 from kimchictl.commands.several import on_hosts
 from kimchictl.errors import UsageError
-from kimchictl.render import View
+from kimchictl.render import View, visible, write_out
 from kimchictl.units import format_size
 
 if TYPE_CHECKING:
+    from kimchictl.actions.storage.edit_pool import EditedPool
     from kimchictl.virt.storage.poolxml import PoolPlan
 
 TYPES = ("dir", "fs", "netfs", "logical", "iscsi", "rbd")
@@ -33,6 +34,7 @@ POOLS = View(
     ),
     wide=("path", "persistent", "stale", "used_by"),
 )  # fmt: skip
+EDITED = View(("name", "diff"), ("name", "diff"), sort=None)
 
 
 @click.group(cls=Group)
@@ -146,25 +148,44 @@ def create(app: App, name: str, kind: str, start: bool, autostart: bool, **sourc
 @name_argument("pool")
 @click.option("--autostart/--no-autostart", default=None, help="Start it with the host, or not.")
 @_source_options
+@click.option("--dry-run", is_flag=True, help="Show what would change in the pool's XML, and change nothing.")
 @pass_app
-def edit(app: App, name: str, autostart: bool | None, **source: Any) -> None:
+def edit(app: App, name: str, autostart: bool | None, dry_run: bool, **source: Any) -> None:
     """Change a storage pool. Where it lies can be changed while it is inactive.
+
+    With no option the pool's XML is opened in $VISUAL or $EDITOR, again after a mistake.
 
     \b
     Examples:
       kimchictl pool edit isos --no-autostart
-      kimchictl pool edit nas --source-host other-nas.example
+      kimchictl pool edit nas --source-host other-nas.example --dry-run
+      kimchictl pool edit ceph
     """
-    from kimchictl.virt.storage.poolchange import change_pool, set_autostart
+    from kimchictl.actions.storage.edit_pool import edit_pool, edit_pool_xml
+    from kimchictl.virt.storage.poolchange import set_autostart
 
-    if autostart is None and not any(source.values()):
-        raise UsageError(f"nothing to change of pool {name!r}", "see --help for what can be")
     if any(source.values()):
-        changed = change_pool(app.host, name, _plan(app, source))
-        app.note(f"pool {name!r} {'changed' if changed else 'is so already'}")
+        _report(app, edit_pool(app.host, name, _plan(app, source), dry_run), dry_run)
+    elif autostart is None:
+        _report(app, edit_pool_xml(app.host, name, dry_run), dry_run)
     if autostart is not None:
-        set_autostart(app.host, name, autostart)
-        app.note(f"pool {name!r} {'starts' if autostart else 'does not start'} with the host")
+        state = "starts with the host" if autostart else "does not start with the host"
+        if dry_run:
+            app.note(f"pool {name!r} would be one that {state}")
+        else:
+            already = not set_autostart(app.host, name, autostart)
+            app.note(f"pool {name!r} {state}{' already' if already else ''}")
+
+
+def _report(app: App, edited: "EditedPool", dry_run: bool) -> None:
+    if app.format not in ("table", "wide"):
+        app.emit(edited, EDITED)
+    elif dry_run:
+        write_out("".join(visible(line) + "\n" for line in edited.diff.splitlines()))
+    if not edited.diff:
+        app.note(f"pool {edited.name!r} is unchanged")
+    elif not dry_run:
+        app.note(f"pool {edited.name!r} changed")
 
 
 @pool.command()

@@ -1,6 +1,7 @@
 """Pools changed, deleted with and without what is in them, and refused while something uses them."""
 
 import os
+import shlex
 import threading
 
 import libvirt
@@ -45,7 +46,89 @@ def test_where_an_inactive_pool_lies_can_be_changed(pool, kimchi, tmp_path):
     kimchi("pool", "start", "p", status=0)
     shown = listed(kimchi, "pool", "show", "p")
     assert (shown["path"], shown["autostart"]) == (str(tmp_path / "q"), False)
-    kimchi("pool", "edit", "p", status=2)
+
+
+def defined(host, name="p"):
+    connection = libvirt.open(host.uri)
+    try:
+        return connection.storagePoolLookupByName(name).XMLDesc(libvirt.VIR_STORAGE_XML_INACTIVE)
+    finally:
+        connection.close()
+
+
+@pytest.fixture
+def editor(tmp_path, monkeypatch):
+    """Makes $EDITOR a sed with these expressions."""
+
+    def by_sed(*expressions):
+        monkeypatch.setenv("EDITOR", shlex.join(["sed", "-i", *(word for one in expressions for word in ("-e", one))]))
+
+    return by_sed
+
+
+def test_the_xml_of_a_pool_is_edited_by_hand(pool, kimchi, host, editor):
+    editor("s|/p</path>|/else</path>|")
+    assert "pool stop" in kimchi("pool", "edit", "p", status=4).err
+    kimchi("pool", "stop", "p", status=0)
+    before = defined(host)
+    shown = kimchi("pool", "edit", "p", "--dry-run", status=0).out
+    assert f"-    <path>{pool}</path>" in shown and f"+    <path>{pool.parent}/else</path>" in shown
+    assert defined(host) == before
+    kimchi("pool", "edit", "p", status=0)
+    assert defined(host).partition("<source>")[2] == before.replace("/p<", "/else<").partition("<source>")[2]
+    editor("")
+    assert "is unchanged" in kimchi("pool", "edit", "p", status=0).err
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("s/<target>/<target/", "not XML"),
+        ("s/type=.dir./type='moon'/", "schema does not allow it: "),
+        ("s|<target>|<target><nonsense/>|", "schema does not allow it: "),
+        ("s|<name>p|<name>q|", "its name cannot be changed"),
+        ("s|<uuid>.|<uuid>|", "its uuid cannot be changed"),
+        ("s|pool|domain|", "but <domain>"),
+    ],
+)
+def test_xml_that_is_no_definition_of_this_pool_changes_nothing(pool, kimchi, host, editor, change, said):
+    kimchi("pool", "stop", "p", status=0)
+    before = defined(host)
+    editor(change)
+    assert said in kimchi("pool", "edit", "p", status=4).err
+    assert defined(host) == before
+
+
+def test_options_have_a_dry_run_too(pool, kimchi, host, tmp_path):
+    kimchi("pool", "stop", "p", status=0)
+    before = defined(host)
+    words = ("pool", "edit", "p", "--path", tmp_path / "q", "--no-autostart", "--dry-run")
+    assert f"+    <path>{tmp_path}/q</path>" in kimchi(*words, status=0).out
+    assert "/q</path>" in kimchi(*words, "-o", "json", status=0).json["diff"]
+    assert defined(host) == before and listed(kimchi, "pool", "show", "p")["autostart"] is True
+
+
+def test_a_transient_pool_is_told_from_one_that_stays(host, kimchi, tmp_path):
+    (tmp_path / "t").mkdir()
+    connection = libvirt.open(host.uri)
+    connection.storagePoolCreateXML(f"<pool type='dir'><name>t</name><target><path>{tmp_path}/t</path></target></pool>")
+    connection.close()
+    (tmp_path / "t/v").write_bytes(b"x")
+    shown = listed(kimchi, "pool", "show", "t")
+    assert (shown["persistent"], shown["autostart"], shown["volumes"]) == (False, False, 1)
+    assert "transient" in kimchi("pool", "edit", "t", "--path", tmp_path, status=4).err
+    assert "transient" in kimchi("pool", "delete", "t", status=4).err
+    said = kimchi("pool", "delete", "t", "--with-contents", "--yes", status=0).err
+    assert f"its directory stays: {tmp_path}/t" in said
+    assert os.listdir(tmp_path / "t") == [] and listed(kimchi, "pool", "list") == []
+
+
+def test_a_transient_pool_that_is_stopped_is_said_to_be_gone(host, kimchi, tmp_path):
+    (tmp_path / "t").mkdir()
+    connection = libvirt.open(host.uri)
+    connection.storagePoolCreateXML(f"<pool type='dir'><name>t</name><target><path>{tmp_path}/t</path></target></pool>")
+    connection.close()
+    assert "it was transient, and is gone" in kimchi("pool", "stop", "t", status=0).err
 
 
 def test_a_pool_that_a_template_or_a_vm_uses_is_not_deleted(pool, kimchi, tmp_path, host):

@@ -8,6 +8,7 @@ from kimchictl.actions.storage.listing import Templates, list_pools
 from kimchictl.actions.storage.volume_use import all_volumes
 from kimchictl.errors import InUse, WrongState
 from kimchictl.virt.storage import poolchange, volumes
+from kimchictl.virt.storage.poolrefresh import FILE_POOLS
 from kimchictl.virt.storage.pools import Pool
 
 if TYPE_CHECKING:
@@ -62,6 +63,9 @@ def delete_with_contents(host: "Host", bill: PoolBill) -> None:
     for reason in poolchange.empty_pool(host, name):
         host.note(f"pool {name!r}: left: {reason}")
     poolchange.stop_pool(host, name)
-    if bill.pool.type in ("dir", "fs", "netfs"):
+    if not bill.pool.persistent:
+        host.note(f"pool {name!r}: its directory stays: {bill.pool.path}")
+        return
+    if bill.pool.type in FILE_POOLS:
         poolchange.remove_directory(host, name)
     poolchange.delete_pool(host, name)

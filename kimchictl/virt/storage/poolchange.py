@@ -4,10 +4,13 @@ from shlex import quote
 from typing import Any
 
 from kimchictl.errors import Exists, Failed, WrongState
+from kimchictl.virt import xml
 from kimchictl.virt.connection import Host, asking
+from kimchictl.virt.domain.definition import parse
 from kimchictl.virt.storage.pools import find_active_pool, find_pool
-from kimchictl.virt.storage.poolxml import PoolPlan, changed_xml, pool_xml
+from kimchictl.virt.storage.poolxml import PoolPlan, pool_xml
 
+GONE = "it is gone when it is stopped; kimchictl pool create makes one that stays"
 _BUILT = ("dir", "fs", "netfs")  # building them makes the directory; building others would erase what is there
 
 
@@ -43,15 +46,27 @@ def _undefine(host: Host, pool: Any, name: str) -> None:
         host.note(f"pool {name!r} was left behind: {error.get_error_message()}")
 
 
-def change_pool(host: Host, name: str, plan: PoolPlan) -> bool:
-    """Define an inactive pool anew with what `plan` says; False if it was so already. Raises WrongState, Invalid."""
+def read_definition(host: Host, name: str) -> str:
+    """The XML of a pool that can be changed, as it will be when it starts. Raises WrongState for one that cannot.
+
+    How large it was found to be at last is left out, as nobody decides that.
+    """
     pool = find_pool(host, name)
     with asking(f"pool {name!r} cannot be changed"):
+        if not pool.isPersistent():
+            raise WrongState(f"pool {name!r} is transient: it has no definition to change", GONE)
         if pool.isActive():
             raise WrongState(f"pool {name!r} is active", f"kimchictl pool stop {quote(name)}")
-        before = pool.XMLDesc(host.lib.VIR_STORAGE_XML_INACTIVE)
-        host.conn.storagePoolDefineXML(changed_xml(before, name, plan), host.flag("STORAGE_POOL_DEFINE_VALIDATE"))
-        return bool(pool.XMLDesc(host.lib.VIR_STORAGE_XML_INACTIVE) != before)
+        root = parse(pool.XMLDesc(host.lib.VIR_STORAGE_XML_INACTIVE), f"pool {name!r}")
+    for measured in [child for child in root if child.tag in ("capacity", "allocation", "available")]:
+        root.remove(measured)
+    return xml.serialize(root)
+
+
+def redefine(host: Host, name: str, document: str) -> None:
+    """Make `document` the definition of the pool `name`, validated by libvirt's schema. Raises Invalid."""
+    with asking(f"pool {name!r} cannot be changed"):
+        host.conn.storagePoolDefineXML(document, host.flag("STORAGE_POOL_DEFINE_VALIDATE"))
 
 
 def start_pool(host: Host, name: str) -> bool:
@@ -65,12 +80,15 @@ def start_pool(host: Host, name: str) -> bool:
 
 
 def stop_pool(host: Host, name: str) -> bool:
-    """False if it was inactive already. Its volumes stay."""
+    """False if it was inactive already. Its volumes stay; that a transient one is gone is noted."""
     pool = find_pool(host, name)
     with asking(f"pool {name!r} does not stop"):
         if not pool.isActive():
             return False
+        persistent = pool.isPersistent()
         pool.destroy()
+    if not persistent:
+        host.note(f"pool {name!r}: it was transient, and is gone; what is in it stays")
     return True
 
 
@@ -89,7 +107,8 @@ def delete_pool(host: Host, name: str) -> None:
     pool = find_pool(host, name)
     with asking(f"pool {name!r} cannot be deleted"):
         if pool.isActive():
-            raise WrongState(f"pool {name!r} is active", f"kimchictl pool stop {quote(name)}")
+            state = "active" if pool.isPersistent() else "transient, and gone when it is stopped"
+            raise WrongState(f"pool {name!r} is {state}", f"kimchictl pool stop {quote(name)}")
         pool.undefine()
 
 

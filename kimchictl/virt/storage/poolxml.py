@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 
 from kimchictl.errors import Invalid
 from kimchictl.virt import xml
+from kimchictl.virt.domain.definition import parse
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +94,11 @@ def pool_xml(name: str, kind: str, plan: PoolPlan) -> str:
 
 def changed_xml(document: str, name: str, plan: PoolPlan) -> str:
     """The definition `document` with what `plan` gives in place of what it had. Raises Invalid."""
-    root = xml.parse(document, f"pool {name!r}")
+    root = parse(document, f"pool {name!r}")
     kind = root.get("type") or ""
     if kind not in KINDS:
-        raise Invalid(f"pool {name!r} is of type {kind!r}, which only virsh pool-edit can change")
+        hint = "without an option, kimchictl pool edit opens its XML"
+        raise Invalid(f"pool {name!r} is of type {kind!r}, whose options are not known", hint)
     _check(kind, plan)
     source = root.find("source")
     source = xml.add(root, "source") if source is None else source

@@ -66,6 +66,15 @@ def test_a_change_leaves_all_else_as_it_is():
     assert "<path>/else</path>" in changed_xml(before, "p", PoolPlan("/else"))
 
 
+def test_what_only_libvirt_knows_of_stays_as_it_is():
+    """`mount_opts`: a namespace of its own, which kimchictl has no option for."""
+    spaces = "xmlns:fs='http://libvirt.org/schemas/storagepool/fs/1.0'"
+    options = "<fs:mount_opts><fs:option name='nodev'/></fs:mount_opts>"
+    before = f"<pool type='netfs' {spaces}><name>p</name><source/>{options}</pool>"
+    after = changed_xml(before, "p", PoolPlan(hosts=("h",)))
+    assert '<fs:option name="nodev" />' in after and '<host name="h" />' in after
+
+
 def test_a_pool_of_a_type_that_is_not_known_is_left_alone():
-    with pytest.raises(Invalid, match="pool-edit"):
+    with pytest.raises(Invalid, match="'gluster', whose options are not known"):
         changed_xml("<pool type='gluster'><name>g</name></pool>", "g", PoolPlan("/p"))
