@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from kimchictl import config as configuration
 from kimchictl import render
-from kimchictl.errors import KimchiError, UsageError
+from kimchictl.errors import Disconnected, KimchiError, UsageError
 from kimchictl.options import Options
 from kimchictl.query import plain
 
@@ -35,6 +35,7 @@ class App:
         self.closing = ExitStack()
         self._host: Host | None = None
         self.only_reads = False  # what the command does needs no right to change anything
+        self.repeatable = False  # ... and can be done once more as a whole
         self.host_name: str | None = None  # where this is one of several hosts: what it is called
         self.emitted: list[tuple[list[Any], View]] | None = None  # ... and what it would print
 
@@ -160,6 +161,7 @@ class App:
         options.connect, options.all_hosts, options.progress = name, False, "none"
         part = App(options)
         part.host_name, part.emitted, part.only_reads = name, [], self.only_reads
+        part.repeatable = self.repeatable
         part.password = self.password  # a descriptor can be read once
         part.config = configuration.load(os.environ, options.for_config())  # what is wrong with it was said already
         _ = part.host_uri  # a name that nobody knows is wrong usage, before anything is done
@@ -268,6 +270,8 @@ class App:
             except KimchiError as error:
                 if missing_ok and error.code == "not_found":
                     continue
+                if self.repeatable and isinstance(error, Disconnected):
+                    raise
                 self.report(error)
                 failures.append(error.exit_status)
         return results, exit_status(len(names), failures)

@@ -10,6 +10,7 @@
     |-- Invalid                    invalid           4   a value or a document breaks a rule
     |-- Damaged                    damaged           4   a file or an image cannot be what it says it is
     |-- HostError                  host              5   libvirt is not installed, not reachable, or does not permit it
+    |   `-- Disconnected           host            5   the connection broke under a call
     |-- Locked                     locked            6   another process holds the lock
     |-- PartlyFailed               partly_failed     7   some of several failed
     `-- TimedOut                   timed_out         8   it did not happen in the time given
@@ -102,6 +103,10 @@ class HostError(KimchiError):
 
     code = "host"
     exit_status = 5
+
+
+class Disconnected(HostError):
+    """The connection to a libvirt host broke under a call: what was asked may have been done, or not."""
 
 
 class Locked(KimchiError):

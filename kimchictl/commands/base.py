@@ -11,11 +11,12 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import click
 
+from kimchictl.commands.again import again
 from kimchictl.errors import Invalid, KimchiError, UsageError
 from kimchictl.render.terminal import write_err, write_out
 from kimchictl.units import parse_duration, parse_size
@@ -111,14 +112,18 @@ class Accepting(click.Command):
 
 # What these do needs no right to change anything on a host.
 READING = frozenset({"list", "show", "check", "scan", "orphans", "capabilities", "watch", "diff"})
+# What these do can be done once more, where the connection broke under it.
+REPEATABLE = READING | {"current", "wait", "display", "screenshot"}
 
 
 class Command(Accepting):
     """A command of ours."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        ctx.find_root().obj.only_reads = self.name in READING
-        return super().invoke(ctx)
+        app = ctx.find_root().obj
+        app.only_reads, app.repeatable = self.name in READING, self.name in REPEATABLE
+        work = partial(super().invoke, ctx)
+        return again(app, work) if app.repeatable else work()
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         super().format_epilog(ctx, formatter)

@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 from kimchictl.app import App, exit_status
+from kimchictl.commands.again import again
 from kimchictl.errors import HostError, KimchiError, TimedOut, UsageError
 from kimchictl.query import sort_rows
 
@@ -70,7 +71,7 @@ def _run_all(app: App, command: Callable[[App], Any], seconds: float | None) -> 
 
 def _run(app: App, command: Callable[[App], Any]) -> int:
     with app:
-        status = command(app)
+        status = again(app, lambda: command(app))
     return status if isinstance(status, int) else 0
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from kimchictl.errors import (
+    Disconnected,
     Exists,
     Failed,
     HostError,
@@ -27,7 +28,6 @@ from kimchictl.errors import (
 )
 from kimchictl.virt.credentials import answer_with, ask_person, credential_types, interactive, refuse
 from kimchictl.virt.deadlines import within
-from kimchictl.virt.diagnosis import explain, is_refused
 
 Note = Callable[[str], None]
 
@@ -157,6 +157,8 @@ def open_host(
         conn = within(timeout, uri or "libvirt", lambda: lib.openAuth(target, credentials, flags))
         return Host(lib, conn, uri or conn.getURI(), readonly, note)
     except lib.libvirtError as error:
+        from kimchictl.virt.diagnosis import is_refused
+
         if reading and not readonly and is_local(uri) and is_refused(str(error)):
             host = open_host(uri, readonly=True, timeout=timeout, note=note, prompt=prompt, password=password)
             note("you may only read on this host: pools are not refreshed, volumes are not read")
@@ -195,14 +197,19 @@ def without_prompts(uri: str) -> str:
 
 def no_host(uri: str | None, error: Any) -> HostError:
     """Why a connection could not be opened, with what to do about it."""
+    from kimchictl.virt.diagnosis import explain
+
     message = error.get_error_message() or str(error)
     reason, hint = explain(uri or "", message, is_code(error, "AUTH_FAILED", "AUTH_CANCELLED"))
     return HostError(f"cannot connect to {uri or 'libvirt'}: {reason}", hint)
 
 
-def _first_line(error: Any) -> str:
-    message = (error.get_error_message() or str(error)).strip()
-    return message.splitlines()[0] if message else "no reason given"
+def _reason(error: Any) -> str:
+    """The first line of what `error` says; of a schema's validation those behind it, as the first names only a file."""
+    lines = (error.get_error_message() or str(error)).strip().splitlines()
+    if len(lines) > 1 and is_code(error, "XML_INVALID_SCHEMA"):
+        return f"libvirt's schema does not allow it: {'; '.join(lines[1:])}"
+    return lines[0] if lines else "no reason given"
 
 
 # libvirt's error codes by our class. What is not here is Failed.
@@ -219,8 +226,10 @@ _CODES: dict[type[KimchiError], str] = {
 
 def translate(error: Any, subject: str, hint: str | None = None) -> KimchiError:
     """The libvirtError `error` about `subject` ("vm 'web': start") as one of ours."""
+    if error.get_error_domain() == library().VIR_FROM_RPC:  # our end of the connection says it, not the daemon
+        return Disconnected(f"{subject}: the connection to libvirt broke: {_reason(error)}", hint)
     kind = next((kind for kind, names in _CODES.items() if is_code(error, *names.split())), Failed)
-    reason = _first_line(error)
+    reason = _reason(error)
     if is_code(error, "NO_SUPPORT", "OPERATION_UNSUPPORTED"):
         reason = f"the host's driver cannot do this ({reason})"
     if is_code(error, "OPERATION_DENIED"):

@@ -3,7 +3,6 @@
 A password is never taken from the command line or the environment, where others can read it, nor from a URI.
 """
 
-import getpass
 import os
 import pwd
 import sys
@@ -65,6 +64,8 @@ def ask_person(lib: Any) -> Answers:
     """libvirt's callback: [type, prompt, challenge, default, result] each; 0 when all are answered, -1 to give up."""
 
     def ask(credentials: list[Any], _data: object) -> int:
+        import getpass
+
         for credential in credentials:
             prompt = f"{str(credential[1]).rstrip(': ')}: "
             try:

@@ -12,6 +12,7 @@ from kimchictl.virt import xml
 from kimchictl.virt.domain import domains
 from kimchictl.virt.domain.definition import difference, parse, read_definition, redefine
 from kimchictl.virt.domain.domainedit import VmChanges, apply
+from kimchictl.virt.domain.listing import ACTIVE
 from kimchictl.virt.domain.live import apply_live, require_live
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def edit_vm(host: "Host", name: str, changes: VmChanges, next_start: bool = Fals
     """Make `changes`; with `next_start` a running guest is left as it is. Raises NotFound, Invalid, WrongState."""
     domain = domains.find_domain(host, name)
     name = domain.name()
-    running = domains.state_of(host, domain) in domains.ACTIVE
+    running = domains.state_of(host, domain) in ACTIVE
     persistent = bool(domain.isPersistent())
     if not persistent and next_start:
         raise WrongState(f"vm {name!r} is transient: it has no next start")
@@ -97,7 +98,7 @@ def edit_xml(host: "Host", name: str, dry_run: bool = False) -> EditedVm:
         redefine(host, name, root)
         return EditedVm(name, diff, later=running)
 
-    running = domains.state_of(host, domain) in domains.ACTIVE
+    running = domains.state_of(host, domain) in ACTIVE
     return edit_until(before, f"vm {name!r}", accept) or EditedVm(name, "")
 
 

@@ -14,6 +14,7 @@ from kimchictl.virt import secrets
 from kimchictl.virt.connection import asking
 from kimchictl.virt.domain import domains, power
 from kimchictl.virt.domain.domainread import VmDisk
+from kimchictl.virt.domain.listing import ACTIVE
 from kimchictl.virt.domain.undefine import belongings_of, undefine_vm
 from kimchictl.virt.storage import pools, volumes
 
@@ -77,7 +78,7 @@ def make_bill(host: "Host", name: str, keep_disks: bool = False) -> Bill:
             what = f"pool:{volume.pool}/{volume.name}"
             goes.append(Going("disk", what, volume.allocation, volume.pool, volume.name))
         stays += [_below(host, name, below, users, others) for below in _backing(disk, volume)]
-    return Bill(name, domains.state_of(host, domain) in domains.ACTIVE, (*goes, *_kept_for(host, name)), tuple(stays))
+    return Bill(name, domains.state_of(host, domain) in ACTIVE, (*goes, *_kept_for(host, name)), tuple(stays))
 
 
 _MEDIUM = "a medium"

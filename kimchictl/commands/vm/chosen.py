@@ -38,11 +38,12 @@ def choose(app: "App", names: tuple[str, ...], all_vms: bool, filters: tuple[str
         return names
     if all_vms and names:
         raise UsageError("--all is all VMs: no names beside it")
+    from kimchictl.commands.again import again
     from kimchictl.commands.vm.views import VMS
     from kimchictl.query import plain, select
-    from kimchictl.virt.domain.domains import DESCRIBED_KEYS, list_vms
+    from kimchictl.virt.domain.listing import DESCRIBED_KEYS, list_vms
 
-    vms = list_vms(app.host, any(text.startswith(DESCRIBED_KEYS) for text in filters))
+    vms = again(app, lambda: list_vms(app.host, any(text.startswith(DESCRIBED_KEYS) for text in filters)))
     passed = tuple(row["name"] for row in select([plain(vm) for vm in vms], filters, VMS.keys))
     found = tuple(name for name in names if name in passed) if names else passed
     if not found:

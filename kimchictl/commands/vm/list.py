@@ -5,9 +5,8 @@ import click
 from kimchictl.app import App
 from kimchictl.commands.base import Command, list_options, pass_app
 from kimchictl.commands.several import on_hosts
-from kimchictl.commands.vm.again import again
 from kimchictl.commands.vm.views import VMS, wants_description
-from kimchictl.virt.domain.domains import BASE_KEYS, list_vms
+from kimchictl.virt.domain.listing import BASE_KEYS, DESCRIBED_KEYS, list_vms
 
 
 @click.command("list", cls=Command)
@@ -26,8 +25,6 @@ def list_(app: App) -> None:
       kimchictl vm list --filter state=running -o name
     """
     described = wants_description(app)
-    vms = again(app, lambda: list_vms(app.host, described))
-    if described:
-        app.emit_list(vms, VMS)
-    else:
-        app.emit_list([{key: getattr(vm, key) for key in BASE_KEYS} for vm in vms], VMS)
+    keys = BASE_KEYS + DESCRIBED_KEYS if described else BASE_KEYS
+    vms = list_vms(app.host, described)
+    app.emit_list([dict(zip(keys, vm, strict=False)) for vm in vms], VMS)

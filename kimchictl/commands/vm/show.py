@@ -1,15 +1,13 @@
 """`kimchictl vm show`"""
 
-from dataclasses import replace
-
 import click
 
 from kimchictl.app import App
 from kimchictl.commands.base import Command, name_argument, pass_app
-from kimchictl.commands.vm.again import again
 from kimchictl.commands.vm.views import DETAILS
 from kimchictl.errors import KimchiError
-from kimchictl.virt.domain.domains import VmDetails, show_vm
+from kimchictl.virt.domain.domains import show_vm
+from kimchictl.virt.domain.listing import Vm
 
 
 @click.command(cls=Command)
@@ -23,11 +21,11 @@ def show(app: App, name: str) -> None:
       kimchictl vm show web
       kimchictl vm show web -o json
     """
-    vm = again(app, lambda: show_vm(app.host, name))
-    app.emit(replace(vm, drift=_drift(app, vm)), DETAILS)
+    vm = show_vm(app.host, name)
+    app.emit(vm._replace(drift=_drift(app, vm)), DETAILS)
 
 
-def _drift(app: App, vm: VmDetails) -> tuple[str, ...] | None:
+def _drift(app: App, vm: Vm) -> tuple[str, ...] | None:
     """The keys in which it differs from its template; None where there is none, or none any more."""
     if vm.template is None:
         return None

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import click
 
 from kimchictl.app import App
+from kimchictl.commands.again import again
 from kimchictl.commands.base import DURATION, Command, pass_app
-from kimchictl.commands.vm.again import again
 from kimchictl.commands.vm.chosen import vms_argument
 from kimchictl.errors import UsageError
 from kimchictl.virt.connection import Host
@@ -14,10 +14,13 @@ from kimchictl.virt.domain import power
 
 
 def _each(app: App, names: tuple[str, ...], act: Callable[[Host, str], bool | None], done: str, already: str) -> int:
-    """`act` on every VM, and a note for each: `done`, or `already` where it returned False."""
+    """`act` on every VM, and a note for each: `done`, or `already` where it returned False.
+
+    What has a word for "already" leads to a state, and can be done once more where the connection broke.
+    """
 
     def one(name: str) -> None:
-        changed = again(app, lambda: act(app.host, name))
+        changed = again(app, lambda: act(app.host, name)) if already else act(app.host, name)
         app.note(f"vm {name!r} {already if changed is False else done}")
 
     return app.each(names, one)[1]

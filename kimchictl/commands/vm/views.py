@@ -6,9 +6,7 @@ from typing import Any
 from kimchictl.app import App
 from kimchictl.render import View
 from kimchictl.units import format_size
-from kimchictl.virt.domain.domains import BASE_KEYS, DESCRIBED_KEYS
-
-DETAIL_KEYS = ("disks", "nics", "snapshots", "addresses", "drift")
+from kimchictl.virt.domain.listing import BASE_KEYS, DESCRIBED_KEYS, DETAIL_KEYS
 
 
 def _graphics(graphics: dict[str, Any] | None) -> str:

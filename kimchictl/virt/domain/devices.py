@@ -13,7 +13,8 @@ from kimchictl.errors import NotFound, TimedOut, WrongState
 from kimchictl.virt import xml
 from kimchictl.virt.connection import Host, asking, is_code
 from kimchictl.virt.domain.definition import read_definition
-from kimchictl.virt.domain.domains import ACTIVE, find_domain, state_of
+from kimchictl.virt.domain.domains import find_domain, state_of
+from kimchictl.virt.domain.listing import ACTIVE
 
 HOTPLUG = ("virtio", "scsi", "usb")  # buses that take a disk while a guest runs
 PATIENCE = 5.0  # seconds for a guest to let go of a device

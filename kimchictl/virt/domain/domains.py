@@ -1,61 +1,14 @@
-"""Domains: what they are, in a constant number of calls.
+"""Single domains: found, looked at, defined. All of them at once are in listing."""
 
-Vm             one VM as it is printed; the keys are the contract of the command line
-list_vms       all of them: three calls however many there are; one more each with `described`
-show_vm        one, with disks, interfaces, snapshots and addresses
-"""
-
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 from kimchictl.errors import Exists, Invalid, KimchiError
 from kimchictl.virt.connection import Host, asking, is_code
-from kimchictl.virt.domain.domainread import Description, VmDisk, VmGraphics, VmNic, read_domain
+from kimchictl.virt.domain.domainread import Description, VmDisk, read_domain
+from kimchictl.virt.domain.listing import ACTIVE, Vm, state_name
 from kimchictl.virt.missing import missing
-
-# virDomainState, in its order.
-STATES = ("nostate", "running", "blocked", "paused", "shutdown", "shutoff", "crashed", "pmsuspended")
-ACTIVE = ("running", "blocked", "paused", "shutdown", "crashed", "pmsuspended")
-
-
-@dataclass(frozen=True, slots=True)
-class Vm:
-    """`memory` and `max_memory` are bytes. From `title` on None also means "not asked for"."""
-
-    name: str
-    uuid: str
-    state: str
-    vcpus: int | None
-    max_vcpus: int | None
-    memory: int | None
-    max_memory: int | None
-    autostart: bool
-    persistent: bool
-    title: str | None = None
-    description: str | None = None
-    template: str | None = None
-    os_distro: str | None = None
-    os_version: str | None = None
-    graphics: VmGraphics | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class VmDetails(Vm):
-    """A VM with what costs a call or more each."""
-
-    disks: tuple[VmDisk, ...] = ()
-    nics: tuple[VmNic, ...] = ()
-    snapshots: tuple[str, ...] = ()
-    addresses: tuple[str, ...] = ()
-    drift: tuple[str, ...] | None = None  # what differs from its template; None where that is not known
-
-
-AnyVm = TypeVar("AnyVm", bound=Vm)
-
-BASE_KEYS = ("name", "uuid", "state", "vcpus", "max_vcpus", "memory", "max_memory", "autostart", "persistent")
-DESCRIBED_KEYS = ("title", "description", "template", "os_distro", "os_version", "graphics")
 
 
 def find_domain(host: Host, name: str) -> Any:
@@ -79,98 +32,28 @@ def names(host: Host) -> set[str]:
         return {domain.name() for domain in host.conn.listAllDomains(0)}
 
 
-def list_vms(host: Host, described: bool = False) -> list[Vm]:
-    """All VMs, by name ignoring case; one that vanishes meanwhile is left out."""
-    lib = host.lib
-    wanted = lib.VIR_DOMAIN_STATS_STATE | lib.VIR_DOMAIN_STATS_VCPU | lib.VIR_DOMAIN_STATS_BALLOON
-    with asking(f"host {host.uri}: vm list"):
-        # NOWAIT: a domain whose monitor hangs is not waited for.
-        found = host.conn.getAllDomainStats(wanted, host.flag("CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT"))
-        autostart = {d.UUID() for d in host.conn.listAllDomains(lib.VIR_CONNECT_LIST_DOMAINS_AUTOSTART)}
-        persistent = {d.UUID() for d in host.conn.listAllDomains(lib.VIR_CONNECT_LIST_DOMAINS_PERSISTENT)}
-    vms = []
-    for domain, stats in found:
-        for vm in _unless_gone(host, partial(_from_stats, domain, stats, autostart, persistent)):
-            vms += _unless_gone(host, partial(_described, domain, vm)) if described else [vm]
-    return sorted(vms, key=lambda vm: (vm.name.casefold(), vm.name))
-
-
-def _unless_gone(host: Host, make: Callable[[], Vm]) -> list[Vm]:
-    try:
-        return [make()]
-    except host.lib.libvirtError as error:
-        if is_code(error, "NO_DOMAIN"):
-            return []
-        with asking(f"host {host.uri}: vm list"):
-            raise
-
-
-def _from_stats(domain: Any, stats: dict[str, Any], autostart: set[bytes], persistent: set[bytes]) -> Vm:
-    """From bulk statistics; what a driver leaves out of them is asked for."""
-    names = ("state.state", "vcpu.current", "vcpu.maximum", "balloon.current", "balloon.maximum")
-    values = [stats.get(name) for name in names]
-    if None in values[1:]:
-        state, most, memory, vcpus, _ = domain.info()
-        values = [state, values[1] or vcpus, values[2] or vcpus, values[3] or memory, values[4] or most]
-    return Vm(
-        name=domain.name(),
-        uuid=domain.UUIDString(),
-        state=_state_name(values[0] or 0),
-        vcpus=values[1],
-        max_vcpus=values[2],
-        memory=_bytes(values[3]),
-        max_memory=_bytes(values[4]),
-        autostart=domain.UUID() in autostart,
-        persistent=domain.UUID() in persistent,
-    )
-
-
-def _state_name(number: int) -> str:
-    return STATES[number] if 0 <= number < len(STATES) else "nostate"
-
-
-def _bytes(kib: int | None) -> int | None:
-    return None if kib is None else kib << 10
-
-
-def _described(domain: Any, vm: Vm) -> Vm:
-    return _with(vm, read_domain(domain.XMLDesc(0), vm.name))
-
-
-def _with(vm: AnyVm, said: Description) -> AnyVm:
-    return replace(
-        vm,
-        title=said.title,
-        description=said.description,
-        template=said.origin.template,
-        os_distro=said.origin.os_distro,
-        os_version=said.origin.os_version,
-        graphics=said.graphics,
-    )
-
-
-def show_vm(host: Host, name: str) -> VmDetails:
+def show_vm(host: Host, name: str) -> Vm:
     """One VM in full. Raises NotFound."""
     domain = find_domain(host, name)
     with asking(f"vm {domain.name()!r}"):
         said = read_domain(domain.XMLDesc(0), domain.name())
         state, most, memory, vcpus, _ = domain.info()
-        details = VmDetails(
+        details = Vm(
             name=domain.name(),
             uuid=domain.UUIDString(),
-            state=_state_name(state),
+            state=state_name(state),
             vcpus=vcpus,
             max_vcpus=domain.vcpusFlags(host.lib.VIR_DOMAIN_VCPU_MAXIMUM) if domain.isPersistent() else vcpus,
-            memory=_bytes(memory),
-            max_memory=_bytes(most),
+            memory=memory << 10,
+            max_memory=most << 10,
             autostart=bool(domain.autostart()) if domain.isPersistent() else False,
             persistent=bool(domain.isPersistent()),
             disks=tuple(_measured(host, domain, disk) for disk in said.disks),
             nics=said.nics,
             snapshots=tuple(_snapshots(host, domain)),
-            addresses=tuple(addresses(host, domain)) if _state_name(state) in ACTIVE else (),
+            addresses=tuple(addresses(host, domain)) if state_name(state) in ACTIVE else (),
         )
-    return _with(details, said)
+    return details.with_description(said)
 
 
 def describe(host: Host, name: str) -> Description:
@@ -273,7 +156,7 @@ def addresses(host: Host, domain: Any) -> list[str]:
 def state_of(host: Host, domain: Any) -> str:
     """Its state as a word; "gone" where it no longer exists."""
     try:
-        return _state_name(domain.state(0)[0])
+        return state_name(domain.state(0)[0])
     except host.lib.libvirtError as error:
         if is_code(error, "NO_DOMAIN"):
             return "gone"

@@ -11,7 +11,8 @@ from typing import Any
 from kimchictl.errors import Exists, TimedOut, WrongState
 from kimchictl.virt.connection import Host, asking, is_code, translate
 from kimchictl.virt.domain.domainread import read_domain
-from kimchictl.virt.domain.domains import ACTIVE, check_name, find_domain, names, state_of
+from kimchictl.virt.domain.domains import check_name, find_domain, names, state_of
+from kimchictl.virt.domain.listing import ACTIVE
 from kimchictl.virt.storage import presence
 
 POLL_SECONDS = 0.1

@@ -4,7 +4,7 @@ import pytest
 
 from kimchictl.errors import Exists, Invalid, NotFound, WrongState
 from kimchictl.virt.connection import Host
-from kimchictl.virt.domain import domains, power
+from kimchictl.virt.domain import domains, listing, power
 from kimchictl.virt.domain.domainread import read_domain
 
 DOMAIN = "<domain type='test'><name>{}</name><memory unit='MiB'>8</memory><os><type>hvm</type></os></domain>"
@@ -29,7 +29,7 @@ def over(host, connection):
 def test_the_list_takes_the_same_number_of_calls_for_any_number_of_vms(host, driver):
     def calls():
         counted = Counted(driver)
-        domains.list_vms(over(host, counted))
+        listing.list_vms(over(host, counted))
         return counted.calls
 
     few = calls()
@@ -42,7 +42,7 @@ def test_the_list_takes_the_same_number_of_calls_for_any_number_of_vms(host, dri
 def test_vms_are_sorted_ignoring_case(host, driver):
     for name in ("bca", "ABC", "cab", "xba"):
         driver.defineXML(DOMAIN.format(name))
-    assert [vm.name for vm in domains.list_vms(host)] == ["ABC", "bca", "cab", "test", "xba"]
+    assert [vm.name for vm in listing.list_vms(host)] == ["ABC", "bca", "cab", "test", "xba"]
 
 
 def test_a_vm_is_shown_with_its_devices(host):

@@ -2,32 +2,34 @@
 
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from kimchictl.app import App
-from kimchictl.errors import HostError, KimchiError
+from kimchictl.errors import Disconnected, HostError, KimchiError
+
+if TYPE_CHECKING:
+    from kimchictl.app import App
 
 Result = TypeVar("Result")
 
 _PATIENCE = 5.0  # seconds for it to come back
 
 
-def again(app: App, ask: Callable[[], Result]) -> Result:
+def again(app: "App", ask: Callable[[], Result]) -> Result:
     """`ask()`; once more where the connection broke under it, and then whatever it raises.
 
     For what may be done twice: looking, and bringing a VM into a state.
     """
     try:
         return ask()
-    except KimchiError:
-        if app.still_connected():
+    except KimchiError as error:
+        if not isinstance(error, Disconnected) and app.still_connected():
             raise
     app.note("the connection to libvirtd broke: asking once more")
     _reconnect(app)
     return ask()
 
 
-def _reconnect(app: App) -> None:
+def _reconnect(app: "App") -> None:
     end = time.monotonic() + _PATIENCE
     while True:
         try:
