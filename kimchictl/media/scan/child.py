@@ -2,16 +2,22 @@
 
 Asking for 30,000 directories is two thirds system calls; two processes have them done on two processors at once, where
 threads would wait for each other's interpreter lock.
+
+Child    the second process
+Shares   what both take their work from
 """
 
 import contextlib
 import os
 import signal
+import struct
 from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Self
 
 _ENDING = (signal.SIGINT, signal.SIGTERM)
+_MOST = 4096  # numbers that a pipe holds before anybody reads
+_NUMBER = struct.Struct("=I")  # far below PIPE_BUF: a pipe gives and takes it whole
 
 
 class Child:
@@ -44,6 +50,27 @@ class Child:
         self._pid = 0
         os.close(self._reader)
         return content if status == 0 else None
+
+
+class Shares:
+    """The positions below `count`, each taken by the one of the processes that is free first.
+
+    To be made before the fork, and iterated over in both: they lie in a pipe that all take from. Iterating gives
+    slices of what is shared out: `for share in shares: work(items[share])`.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._step = min(count, _MOST)
+        self._reader, writer = os.pipe()
+        os.write(writer, b"".join(map(_NUMBER.pack, range(self._step))))
+        os.close(writer)
+
+    def __iter__(self) -> Iterator[slice]:
+        while number := os.read(self._reader, _NUMBER.size):
+            yield slice(_NUMBER.unpack(number)[0], None, self._step)
+
+    def close(self) -> None:
+        os.close(self._reader)
 
 
 def _run(work: Callable[[], bytes], reader: int, writer: int) -> None:

@@ -1,22 +1,18 @@
 """A large tree walked by two processes: the directories near its top first, then the subtrees by who is free.
 
-The numbers of the subtrees lie in a pipe that both take from. The trail is no longer in order, but parents still come
-before what is below them.
+The trail is no longer in order, but parents still come before what is below them.
 """
 
 import json
 import os
-import struct
 from collections import deque
-from collections.abc import Callable
+from contextlib import closing
 
-from kimchictl.media.scan.child import Child, processors
+from kimchictl.media.scan.child import Child, Shares, processors
 from kimchictl.media.scan.walk import Walk
 
 _SUBTREES = 256  # so many that neither waits long for the other's last one
-_SHARES = 4096  # numbers that a pipe holds before anybody reads
 _LONG = 1024  # bytes of a path: what lies deeper is no longer near the top, and soon too long to be opened by its path
-_NUMBER = struct.Struct("=I")  # far below PIPE_BUF: a pipe gives and takes it whole
 
 
 def walk_place(walk: Walk, place: bytes) -> None:
@@ -43,20 +39,8 @@ def _near_the_top(walk: Walk, place: bytes) -> list[bytes]:
 
 
 def _divide(walk: Walk, subtrees: list[bytes]) -> None:
-    shares = min(len(subtrees), _SHARES)
-    reader, writer = os.pipe()
-    os.write(writer, b"".join(map(_NUMBER.pack, range(shares))))
-
-    def take() -> None:
-        while number := os.read(reader, _NUMBER.size):
-            for top in subtrees[_NUMBER.unpack(number)[0] :: shares]:
-                if not walk.interrupted:
-                    walk.descend(top)
-
-    with Child(lambda: _second(walk, take, writer)) as child:
-        os.close(writer)
-        take()
-        os.close(reader)
+    with closing(Shares(len(subtrees))) as shares, Child(lambda: _second(walk, subtrees, shares)) as child:
+        _take(walk, subtrees, shares)
         content = child.result()
     if content is None:
         walk.interrupted = True  # killed, it took the knowledge of its share along
@@ -64,16 +48,22 @@ def _divide(walk: Walk, subtrees: list[bytes]) -> None:
         _merge(walk, content)
 
 
-def _second(walk: Walk, take: Callable[[], None], writer: int) -> bytes:
+def _take(walk: Walk, subtrees: list[bytes], shares: Shares) -> None:
+    for share in shares:
+        for top in subtrees[share]:
+            if not walk.interrupted:
+                walk.descend(top)
+
+
+def _second(walk: Walk, subtrees: list[bytes], shares: Shares) -> bytes:
     """In the child: walk, and give what that added as bytes."""
-    os.close(writer)
     walk.begin_anew()
-    take()
+    _take(walk, subtrees, shares)
     trail = walk.trail
     trail.close_run()
     columns = (trail.lengths, trail.stamps, trail.devices, trail.inodes)
     parts = [column.tobytes() for column in columns]
-    parts += [b"\0".join(texts) for texts in (trail.heads, trail.names, walk.files)]
+    parts += [b"\0\0".join(texts) for texts in (trail.heads, trail.names, walk.files)]
     about = {
         "sizes": [len(part) for part in parts],
         "problems": {os.fsdecode(path): why for path, why in walk.problems.items()},
@@ -96,10 +86,10 @@ def _merge(walk: Walk, content: bytes) -> None:
         column.frombytes(part)
     heads, names, files = map(bytes, parts[4:])
     if heads:
-        trail.heads += heads.split(b"\0")
-        trail.names.append(names)
+        trail.heads += heads.split(b"\0\0")
+        trail.names += names.split(b"\0\0")
     if files:
-        walk.files += files.split(b"\0")
+        walk.files += files.split(b"\0\0")
     walk.problems |= {os.fsencode(path): why for path, why in about["problems"].items()}
     walk.counters.read += about["counters"][0]
     walk.counters.files += about["counters"][1]

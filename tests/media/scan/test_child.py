@@ -2,12 +2,14 @@
 
 import os
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from kimchictl.media.scan import child as child_module
 from kimchictl.media.scan import pairwalk
-from kimchictl.media.scan.child import Child
+from kimchictl.media.scan.child import Child, Shares
 from kimchictl.media.scan.mounts import Mounts
 from kimchictl.media.scan.stamps import decode, encode
 from kimchictl.media.scan.walk import Rules, Walk
@@ -16,6 +18,14 @@ from kimchictl.media.scan.walk import Rules, Walk
 def test_a_child_hands_back_bytes_of_any_length() -> None:
     with Child(lambda: b"x" * 1_000_000) as child:
         assert child.result() == b"x" * 1_000_000
+
+
+def test_each_share_is_taken_once_by_whichever_process_comes() -> None:
+    with closing(Shares(1000)) as shares, Child(lambda: bytes(share.start % 251 for share in shares)) as child:
+        mine = [share.start for share in shares]
+        theirs = child.result()
+    assert theirs is not None and len(mine) + len(theirs) == 1000
+    assert sorted([number % 251 for number in mine] + list(theirs)) == sorted(number % 251 for number in range(1000))
 
 
 def test_a_child_that_fails_hands_back_nothing() -> None:
@@ -62,10 +72,10 @@ def test_two_processes_find_what_one_finds(wide: Path, monkeypatch: pytest.Monke
 
 
 def test_more_subtrees_than_a_pipe_holds_numbers_are_all_walked(wide: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pairwalk, "_SHARES", 7)
+    monkeypatch.setattr(child_module, "_MOST", 7)
     assert len(walked(wide).files) == 300
 
 
 def test_the_death_of_the_second_process_is_an_interruption(wide: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pairwalk, "_second", lambda walk, take, writer: os._exit(9))
+    monkeypatch.setattr(pairwalk, "_second", lambda walk, subtrees, shares: os._exit(9))
     assert walked(wide).interrupted
