@@ -9,10 +9,28 @@ import shlex
 import shutil
 import stat
 import subprocess
+from typing import TYPE_CHECKING
 
 from kimchictl.errors import Failed, Invalid, KimchiError, NotFound
+from kimchictl.virt.capabilities import read_capabilities
+
+if TYPE_CHECKING:
+    from kimchictl.virt.connection import Host
 
 _PATIENCE = 5.0
+
+
+def check_readable(host: "Host", path: str, notes: list[str]) -> None:
+    """Raises what keeps guests from reading the file at `path` of this machine; what cannot be told is noted."""
+    if not host.is_local or (host.is_test and os.path.exists(path)):
+        return
+    if host.is_test:
+        raise NotFound(f"image {path} does not exist")
+    user = (os.geteuid(), os.getegid()) if host.is_session else read_capabilities(host).qemu_user
+    if user is None:
+        notes.append(f"not checked whether guests can read {path}: as whom they run is not known")
+    elif problem := why_unreadable(path, user):
+        raise problem
 
 
 def why_unreadable(path: str, user: tuple[int, int]) -> KimchiError | None:

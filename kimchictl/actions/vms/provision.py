@@ -1,4 +1,4 @@
-"""Make the VM that a plan describes: volumes, definition, start. Each step knows how to undo itself.
+"""Make the VM that a plan describes: volumes, secrets, definition. Each step knows how to undo itself.
 
 Whatever goes wrong, an interrupt included, what was made so far is taken back, in reverse order; what cannot be taken
 back is said.
@@ -6,7 +6,7 @@ back is said.
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from kimchictl.actions.vms.undo import take_back, uninterrupted
 from kimchictl.actions.vms.unfinished import Note, note_for
 from kimchictl.errors import Exists
 from kimchictl.virt import secrets
-from kimchictl.virt.domain import domains, power
+from kimchictl.virt.domain import domains
 from kimchictl.virt.domain.domainplan import Medium
 from kimchictl.virt.domain.domainxml import domain_xml
 from kimchictl.virt.domain.undefine import undefine_vm
@@ -29,42 +29,50 @@ if TYPE_CHECKING:
 ATTEMPTS = 20
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A VM that is defined; until it is to be kept, its undo takes it back."""
+
+    name: str
+    note: Note
+
+    def keep(self, undo: ExitStack) -> None:
+        """It is finished, and stays."""
+        undo.pop_all()
+        self.note.done()
+
+
 def provision(
-    host: "Host", plan: VmPlan, start: bool = False, login: Login | None = None, state_dir: str | None = None
-) -> str:
-    """Make the VM and return its name; `login` is for the server of its image.
+    host: "Host", plan: VmPlan, undo: ExitStack, login: Login | None = None, state_dir: str | None = None
+) -> Made:
+    """Make the VM, which is off; each step goes on `undo`. `login` is for the server of its image.
 
     With `state_dir` there is a note of it meanwhile, by which the next one cleans up if this process is killed. Raises
-    whatever went wrong, with everything undone.
+    whatever went wrong, with nothing undone yet.
     """
     note = note_for(state_dir, host, plan.name)
-    with ExitStack() as undo:
-        undo.callback(note.done)
-        made = [_make_volume(host, volume, undo, note) for volume in plan.volumes]
-        disks = tuple(
-            replace(disk, path=volume.path or disk.path, block=volume.type == "block")
-            for disk, volume in zip(plan.domain.disks, made, strict=True)
-        )
-        if plan.seed is not None:
-            plan = _make_seed(host, plan, plan.seed, undo, note)
-        media = plan.domain.media if login is None else _with_login(host, plan, login, undo)
-        _define(host, plan.name, domain_xml(replace(plan.domain, disks=disks, media=media)), undo)
-        if start:
-            undo.callback(take_back, host, f"vm {plan.name!r} still runs", lambda: power.power_off(host, plan.name))
-            power.start(host, plan.name)
-        undo.pop_all()
-    note.done()
-    return plan.name
+    undo.callback(note.done)
+    made = [_make_volume(host, volume, undo, note) for volume in plan.volumes]
+    disks = tuple(
+        replace(disk, path=volume.path or disk.path, block=volume.type == "block")
+        for disk, volume in zip(plan.domain.disks, made, strict=True)
+    )
+    if plan.seed is not None:
+        plan = _make_seed(host, plan, plan.seed, undo, note)
+    media = plan.domain.media if login is None else _with_login(host, plan, login, undo)
+    _define(host, plan.name, domain_xml(replace(plan.domain, disks=disks, media=media)), undo)
+    return Made(plan.name, note)
 
 
 def provision_named(
-    host: "Host", request: Request, plan: VmPlan, start: bool = False, state_dir: str | None = None
-) -> str:
+    host: "Host", request: Request, plan: VmPlan, undo: ExitStack, state_dir: str | None = None
+) -> Made:
     """The same; where nobody named the VM and another process was quicker to take its name, under the next one."""
     for left in reversed(range(ATTEMPTS)):
         try:
-            return provision(host, plan, start, request.login, state_dir)
+            return provision(host, plan, undo, request.login, state_dir)
         except Exists:
+            undo.close()
             if request.name is not None or not left:
                 raise
         plans, findings = plan_vms(host, replace(request, count=1))

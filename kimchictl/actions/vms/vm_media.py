@@ -9,16 +9,19 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from kimchictl.actions.images.sources import split_source
+from kimchictl.actions.vms.findings import Findings
 from kimchictl.actions.vms.plan_vm import Login
-from kimchictl.actions.vms.preflight import Findings, find_medium
+from kimchictl.actions.vms.preflight import find_medium
 from kimchictl.actions.vms.provision import with_secret
 from kimchictl.errors import NotFound, UsageError, WrongState
 from kimchictl.virt import xml
 from kimchictl.virt.capabilities import read_capabilities
+from kimchictl.virt.connection import asking
 from kimchictl.virt.domain import devices
 from kimchictl.virt.domain.devices import Scope
 from kimchictl.virt.domain.devicexml import add_medium
 from kimchictl.virt.domain.domainplan import Medium, medium
+from kimchictl.virt.secrets import forget_unnamed, named_by
 
 if TYPE_CHECKING:
     from kimchictl.virt.connection import Host
@@ -35,12 +38,13 @@ def insert(
     """Put the image `source` into a drive, the first one where `target` is None: (drive, what was in it, notes).
 
     A VM without a drive gets one while it is off. `login` is for the server of a URL; libvirt keeps its password as
-    long as the VM. Raises NotFound, Invalid, Failed, WrongState.
+    long as the medium is in a drive. Raises NotFound, Invalid, Failed, WrongState.
     """
     scope = devices.scope_of(host, name, next_start)
     findings = Findings()
     found = find_medium(host, _medium(host, source), findings)
     drive = _drive(host, scope, target)
+    named = _secrets(host, scope)
     with ExitStack() as undo:
         if login is not None and found.kind == "network":
             found = with_secret(host, scope.name, found, login, undo)
@@ -50,6 +54,7 @@ def insert(
             place, before = _target(drive), _content(drive)
             devices.update(host, scope, _filled(host, drive, found))
         undo.pop_all()
+    forget_unnamed(host, named)
     return place, before, tuple(findings.notes)
 
 
@@ -68,8 +73,15 @@ def eject(host: "Host", name: str, target: str | None = None, next_start: bool =
         raise NotFound(f"vm {scope.name!r} has no CD-ROM drive", f"kimchictl vm show {quote(scope.name)}")
     before = _content(drive)
     if before is not None:
+        named = _secrets(host, scope)
         devices.update(host, scope, _filled(host, drive, None))
+        forget_unnamed(host, named)
     return _target(drive), before
+
+
+def _secrets(host: "Host", scope: Scope) -> set[str]:
+    with asking(f"vm {scope.name!r}"):
+        return named_by(host, scope.domain)
 
 
 def _medium(host: "Host", source: str) -> Medium:

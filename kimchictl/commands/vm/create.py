@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kimchictl.actions.vms.findings import Findings
 from kimchictl.actions.vms.plan_vm import Request, VmPlan, sketch
-from kimchictl.actions.vms.preflight import Findings, plan_vms
-from kimchictl.actions.vms.provision import provision_named
+from kimchictl.actions.vms.preflight import plan_vms
+from kimchictl.actions.vms.provisioning import Provisioning
 from kimchictl.actions.vms.unfinished import sweep
 from kimchictl.actions.vms.virt_type import settle_virt_type
 from kimchictl.app import App
@@ -18,7 +19,7 @@ from kimchictl.catalog.records import Graphics
 from kimchictl.catalog.resolve import defaults_of, resolve
 from kimchictl.commands.base import Command, complete, pass_app
 from kimchictl.commands.template.options import options_like
-from kimchictl.commands.vm.media import bring, wish
+from kimchictl.commands.vm.media import bring, media_option, wish
 from kimchictl.commands.vm.password import display_password, password_options
 from kimchictl.commands.vm.views import emit_vms
 from kimchictl.errors import HostError, Invalid, UsageError
@@ -37,11 +38,7 @@ PLANS = View(("name", "template"), ("name", "template", "volumes", "media"), sor
 @click.option("--count", type=click.IntRange(1, 1000), default=1, metavar="N", help="How many.")
 @click.option("--start", is_flag=True, help="Start them at once.")
 @click.option("--pool", metavar="P", shell_complete=complete("pool"), help="Storage pool of the disks.")
-@click.option(
-    "--media",
-    type=click.Choice(("auto", "stream", "fetch")),
-    help="Boot the image behind a URL as a stream, or fetch it into a pool first; auto streams where that works.",
-)
+@media_option
 @click.option("--title", metavar="S", help="A line about it.")
 @options_like(
     "--memory", "--max-memory", "--vcpus", "--max-vcpus", "--topology", "--disk", "--network", "--graphics",
@@ -113,8 +110,8 @@ def create(
         return 0
     if medium is not None:
         request, plans = _bring(app, request, medium)
-    by_name = {plan.name: plan for plan in plans}
-    made, status = app.each(list(by_name), lambda each: _make(app, request, by_name[each], start))
+    with Provisioning(app.host, request, plans, start, app.places.own_state) as making:
+        made, status = app.each([plan.name for plan in plans], lambda each: _made(app, making.finish(each), start))
     emit_vms(app, made, count > 1)
     return status
 
@@ -160,8 +157,7 @@ def _bring(app: App, request: Request, medium: "MediaPlan") -> tuple[Request, li
     return settled, plans
 
 
-def _make(app: App, request: Request, plan: VmPlan, start: bool) -> str:
-    name = provision_named(app.host, request, plan, start, app.places.own_state)
+def _made(app: App, name: str, start: bool) -> str:
     app.note(f"vm {name!r} created{' and started' if start else ''}")
     return name
 

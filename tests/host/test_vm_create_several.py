@@ -1,0 +1,63 @@
+"""Several VMs at once: started side by side, each with an undo of its own."""
+
+import os
+
+import pytest
+
+from kimchictl.actions.vms import plan_storage
+from kimchictl.errors import Failed
+from kimchictl.virt.domain import power
+from lab.images import make_image
+
+
+@pytest.fixture
+def pool(active_pool, kimchi, tmp_path):
+    """The directory of the pool; a template `deb` stands ready."""
+    image = make_image(tmp_path / "deb.iso", "Debian 12.5.0 amd64 n")
+    small = ("--memory", "512M", "--vcpus", "1", "--network", "none", "--virt-type", "qemu")
+    kimchi("template", "create", "deb", "--cdrom", image, "--disk", "size=1G", *small, status=0)
+    return active_pool
+
+
+def states(kimchi):
+    return {vm["name"]: vm["state"] for vm in kimchi("vm", "list", "-o", "json", status=0).json}
+
+
+def break_start(monkeypatch, broken, error):
+    real = power.start
+
+    def start(host, name):
+        if name == broken:
+            raise error
+        return real(host, name)
+
+    monkeypatch.setattr(power, "start", start)
+
+
+def test_several_are_started_and_listed_in_their_order(pool, kimchi):
+    made = kimchi("vm", "create", "--template", "deb", "--count", "3", "--start", "-o", "json", status=0).json
+    assert [vm["name"] for vm in made] == [f"deb-vm-{number}" for number in range(1, 4)]
+    assert {vm["state"] for vm in made} == {"running"}
+
+
+def test_one_that_does_not_start_is_taken_back_and_the_others_stay(pool, kimchi, monkeypatch):
+    break_start(monkeypatch, "web-2", Failed("no"))
+    kimchi("vm", "create", "web", "--template", "deb", "--count", "3", "--start", status=7)
+    assert states(kimchi) == {"web-1": "running", "web-3": "running"}
+    assert sorted(os.listdir(pool)) == ["web-1.qcow2", "web-3.qcow2"]
+
+
+def test_an_interrupt_leaves_what_is_finished_and_nothing_else(pool, kimchi, monkeypatch):
+    break_start(monkeypatch, "web-2", KeyboardInterrupt())
+    kimchi("vm", "create", "web", "--template", "deb", "--count", "5", "--start", status=130)
+    assert states(kimchi) == {"web-1": "running"} and os.listdir(pool) == ["web-1.qcow2"]
+
+
+def test_what_several_have_in_common_is_looked_at_once(pool, kimchi, monkeypatch, tmp_path):
+    looks = []
+    real = plan_storage.find_base
+    monkeypatch.setattr(plan_storage, "find_base", lambda *given: looks.append(given) or real(*given))
+    kimchi("volume", "create", "default", "cloud.qcow2", "--size", "1G", status=0)
+    kimchi("template", "create", "cloud", "--image", pool / "cloud.qcow2", "--virt-type", "qemu", status=0)
+    kimchi("vm", "create", "--template", "cloud", "--count", "3", "--network", "none", status=0)
+    assert len(looks) == 1 and len(os.listdir(pool)) == 4
