@@ -5,7 +5,9 @@ What comes from an image, a file name or a server is escaped here before a termi
 
 import os
 import sys
-from typing import Any, TextIO
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO, TextIO
 
 from kimchictl.errors import Failed, KimchiError
 
@@ -33,6 +35,28 @@ def write_out(text: str) -> None:
         out.write(text)
     except UnicodeEncodeError:
         out.write(text.encode(out.encoding or "ascii", "backslashreplace").decode(out.encoding or "ascii"))
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise Failed(f"standard output cannot be written: {error.strerror}") from None
+
+
+@contextmanager
+def binary_out(what: str) -> Iterator[BinaryIO]:
+    """Standard output as it takes bytes, for `what`: a picture, a console.
+
+    Raises BrokenPipeError where nobody reads, Failed where it takes text alone or cannot be written.
+    """
+    out = sys.stdout
+    if out is None:
+        raise BrokenPipeError
+    stream = getattr(out, "buffer", None)
+    if stream is None:
+        raise Failed(f"standard output cannot take {what}", "it needs a terminal, a file or a pipe")
+    try:
+        out.flush()
+        yield stream
+        stream.flush()
     except BrokenPipeError:
         raise
     except OSError as error:

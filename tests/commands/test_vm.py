@@ -157,6 +157,24 @@ def test_a_wait_that_is_in_vain_times_out(kimchi, driver):
     assert "'test' did not go off" in kimchi("vm", "wait", "test", "off", "--timeout", "10ms", status=8).err
 
 
+def test_a_wait_for_an_address_prints_it_and_no_other_wait_prints(kimchi, driver):
+    assert kimchi("vm", "wait", "test", "running", "-o", "json", status=0).out == ""
+    assert kimchi("vm", "wait", "test", "ip", status=0).out == "192.168.122.3\n"
+    said = {"name": "test", "address": "192.168.122.3", "addresses": ["192.168.122.3"]}
+    assert kimchi("vm", "wait", "test", "ip", "-o", "json", status=0).json == said
+
+
+def test_a_picture_goes_where_bytes_can(kimchi, driver, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "stdout", io.StringIO())
+        assert "cannot take a picture" in kimchi("vm", "screenshot", "test", "--file", "-", status=1).err
+        with open("/dev/full", "w") as full:
+            patched.setattr(sys, "stdout", full)
+            assert "No space left" in kimchi("vm", "screenshot", "test", "--file", "-", status=1).err
+            patched.setattr(sys, "stdout", None)
+        kimchi("vm", "screenshot", "test", "--file", "-", status=141)
+
+
 def test_a_screenshot_is_a_picture(kimchi, driver, tmp_path):
     kimchi("vm", "screenshot", "test", "--file", tmp_path / "s.png", status=0)
     assert (tmp_path / "s.png").read_bytes().startswith(b"\x89PNG")

@@ -156,6 +156,19 @@ def hidden(lab, modules):
         lab.host.run(["umount", MODULES], check=True)
 
 
+@contextlib.contextmanager
+def switched_on(lab, name):
+    """The VM is on, paused, as long as this lasts."""
+    connection = libvirt.open(lab.host.uri)
+    domain = connection.lookupByName(name)
+    domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
+    try:
+        yield
+    finally:
+        domain.destroy()
+        connection.close()
+
+
 def secrets(lab):
     connection = libvirt.open(lab.host.uri)
     try:
@@ -371,7 +384,25 @@ def test_a_medium_that_goes_in_later_is_streamed_with_its_password_or_fetched_al
     assert lab.boots() and "GET /private/a.iso 206 somebody" in lab.asked()
     said = lab.kimchi("vm", "cdrom", "insert", "web", "http://localhost:8080/whole/a.iso", status=0).err
     assert "does not give parts" in said and lab.source().endswith("/pool/a.iso") and lab.boots()
-    lab.kimchi("vm", "delete", "web", "--yes", status=0)
+    assert secrets(lab) == []
+    lab.kimchi("vm", "cdrom", "insert", "web", "http://localhost:8080/whole/a.iso", "--media", "stream", status=1)
+    lab.kimchi("vm", "cdrom", "insert", "web", "http://localhost:8080/a.iso", "--media", "fetch", status=0)
+    assert lab.source().endswith("/pool/a.iso")
+
+
+def test_a_password_stays_as_long_as_the_vm_names_it_whatever_it_is_called(lab, netrc):
+    lab.template("http://localhost:8080/private/a.iso", "--os-distro", "debian", "--os-version", "12", "--no-check")
+    netrc(PASSWORD)
+    lab.kimchi("vm", "create", "web", "--template", "deb", status=0)
+    lab.kimchi("vm", "edit", "web", "--name", "db", status=0)
+    assert len(secrets(lab)) == 1 and lab.boots("db")
+    lab.kimchi("vm", "cdrom", "eject", "db", status=0)
+    assert secrets(lab) == []
+    lab.kimchi("vm", "cdrom", "insert", "db", "http://localhost:8080/private/a.iso", status=0)
+    with switched_on(lab, "db"):
+        lab.kimchi("vm", "cdrom", "eject", "db", "--next-start", status=0)
+        assert len(secrets(lab)) == 1
+    lab.kimchi("vm", "edit", "db", "--name", "web", status=0)
     assert secrets(lab) == []
 
 

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from kimchictl.actions.documents.editor import edit_until
 from kimchictl.errors import InUse, Invalid, KimchiError, WrongState
 from kimchictl.virt import xml
-from kimchictl.virt.domain import domains
+from kimchictl.virt.domain import domains, power
 from kimchictl.virt.domain.definition import difference, parse, read_definition, redefine
 from kimchictl.virt.domain.domainedit import VmChanges, apply
 from kimchictl.virt.domain.listing import ACTIVE
 from kimchictl.virt.domain.live import apply_live, require_live
+from kimchictl.virt.secrets import forget_unnamed, secrets_of
 
 if TYPE_CHECKING:
     from kimchictl.virt.connection import Host
@@ -74,6 +75,16 @@ def _left_nvram(host: "Host", before: str, root: xml.Element, name: str) -> str 
         return named
     directory = "~/.config/libvirt/qemu/nvram" if host.is_session else "/var/lib/libvirt/qemu/nvram"
     return f"{directory}/{name}_VARS.fd" if old.get("firmware") == "efi" else None
+
+
+def rename_vm(host: "Host", name: str, new: str) -> None:
+    """Give a VM that is off another name. What it names goes by the old one still; secrets that it has no more go.
+
+    Raises Exists, WrongState, Invalid.
+    """
+    kept = secrets_of(host, name)
+    power.rename(host, name, new)
+    forget_unnamed(host, kept)
 
 
 def edit_xml(host: "Host", name: str, dry_run: bool = False) -> EditedVm:

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable
+from dataclasses import dataclass
 from shlex import quote
 from typing import TYPE_CHECKING
 
@@ -20,18 +21,39 @@ _SENTENCES = {
 }
 
 
-def wait_for(host: "Host", name: str, condition: str, seconds: float) -> None:
-    """Come back when `condition` (one of CONDITIONS) holds. Raises NotFound, TimedOut."""
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """The guest's addresses; `address` is the one to take, of IPv4 where it has one."""
+
+    name: str
+    address: str
+    addresses: tuple[str, ...]
+
+
+def wait_for(host: "Host", name: str, condition: str, seconds: float) -> Reached | None:
+    """Come back when `condition` (one of CONDITIONS) holds; with what it is reached by, if that is `ip`.
+
+    Raises NotFound, TimedOut.
+    """
     domain = domains.find_domain(host, name)
+    found: list[str] = []
+
+    def addressed() -> bool:
+        found[:] = domains.addresses(host, domain)
+        return bool(found)
+
     tests: dict[str, Callable[[], bool]] = {
         "running": lambda: domains.state_of(host, domain) in ("running", "blocked"),
         "off": lambda: domains.state_of(host, domain) in ("shutoff", "gone", "crashed"),
-        "ip": lambda: bool(domains.addresses(host, domain)),
+        "ip": addressed,
         "agent": lambda: domains.describe(host, domain.name()).agent_connected,
         "ssh": lambda: any(_answers(address) for address in domains.addresses(host, domain)),
     }
     hint = None if condition in ("running", "off") else f"kimchictl vm console {quote(name)}"
     power.wait_until(seconds, _SENTENCES[condition].format(domain.name()), tests[condition], hint)
+    if condition != "ip":
+        return None
+    return Reached(domain.name(), min(found, key=lambda address: ":" in address), tuple(found))
 
 
 def stop(host: "Host", name: str, seconds: float) -> bool:

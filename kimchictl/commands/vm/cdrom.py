@@ -5,6 +5,8 @@ import click
 from kimchictl.app import App
 from kimchictl.commands.base import Group, name_argument, pass_app
 from kimchictl.commands.vm.disk import next_start_option
+from kimchictl.commands.vm.media import bring_url, media_option
+from kimchictl.errors import UsageError
 
 
 @click.group(cls=Group)
@@ -19,10 +21,13 @@ _TARGET = click.option("--target", metavar="DRIVE", help="Which drive, like sda,
 @name_argument("vm")
 @click.argument("source")
 @_TARGET
+@media_option
 @click.option("--no-check", is_flag=True, help="Do not ask the server of a URL first.")
 @next_start_option
 @pass_app
-def insert(app: App, name: str, source: str, target: str | None, no_check: bool, next_start: bool) -> None:
+def insert(
+    app: App, name: str, source: str, target: str | None, media: str | None, no_check: bool, next_start: bool
+) -> None:
     """Insert an image: a path, pool:POOL/VOLUME or a URL. What was in the drive comes out.
 
     An image that is not there leaves the old one in. The image behind a URL is streamed or fetched into a pool, as
@@ -31,16 +36,17 @@ def insert(app: App, name: str, source: str, target: str | None, no_check: bool,
     \b
     Examples:
       kimchictl vm cdrom insert web /srv/iso/virtio-win.iso
+      kimchictl vm cdrom insert web https://example.org/tools.iso --media fetch
       kimchictl vm cdrom insert web pool:default/tools.iso --target sdb
     """
     from kimchictl.actions.vms import vm_media
 
     given, login = source, None
     if "://" in source:
-        from kimchictl.commands.vm.media import bring_url
-
         vm_media.require_drive(app.host, name, target, next_start)
-        source, login = bring_url(app, source, not no_check)
+        source, login = bring_url(app, source, media, not no_check)
+    elif media is not None:
+        raise UsageError("--media is for the image behind a URL", f"{source} is none")
     drive, before, notes = vm_media.insert(app.host, name, source, target, next_start, login)
     for note in notes:
         app.note(note)

@@ -6,7 +6,7 @@ import click
 
 from kimchictl.app import App
 from kimchictl.commands.base import Command, name_argument, pass_app
-from kimchictl.errors import Failed
+from kimchictl.render.terminal import binary_out
 
 
 @click.command(cls=Command)
@@ -32,10 +32,7 @@ def show_console(app: App, name: str, force: bool, resumed: bool) -> None:
     from kimchictl.virt.domain.power import require_running
 
     require_running(app.host, name, "looked at through its console")  # whatever standard output is
-    output = getattr(sys.stdout, "buffer", None)
-    if output is None:
-        raise Failed(f"standard output cannot take the console of vm {name!r}", "it needs a terminal, a file or a pipe")
-    if sys.stdin is not None and sys.stdin.isatty():
-        app.note(f"the console of vm {name!r}: Ctrl-] ends it")
-    sys.stdout.flush()
-    attach(app.host, name, output, force, resumed)
+    with binary_out(f"the console of vm {name!r}") as output:
+        if sys.stdin is not None and sys.stdin.isatty():
+            app.note(f"the console of vm {name!r}: Ctrl-] ends it")
+        attach(app.host, name, output, force, resumed)

@@ -64,7 +64,7 @@ def edit(
       kimchictl vm edit web --graphics vnc,0.0.0.0 --display-password-fd 3 3< secret --dry-run
       kimchictl vm edit web --xml
     """
-    from kimchictl.actions.vms.edit_vm import edit_vm, edit_xml
+    from kimchictl.actions.vms.edit_vm import edit_vm, edit_xml, rename_vm
     from kimchictl.virt.domain import power
 
     asked = _asked(app, name, changes, title, boot, boot_menu, display_password_fd, insecure)
@@ -88,7 +88,7 @@ def edit(
             app.note(f"vm {name!r} {state}{' already' if already else ''}")
     if wanted is not None and wanted != name:
         if not dry_run:
-            power.rename(app.host, name, wanted)
+            rename_vm(app.host, name, wanted)
         app.note(f"vm {name!r} {'would be' if dry_run else 'is now'} {wanted!r}")
 
 

@@ -2,11 +2,21 @@
 
 from typing import TYPE_CHECKING
 
+import click
+
 from kimchictl.app import App
+from kimchictl.errors import UsageError
 
 if TYPE_CHECKING:
     from kimchictl.actions.vms.plan_media import MediaPlan, MediaWish
     from kimchictl.actions.vms.plan_vm import Login, Request
+
+
+media_option = click.option(
+    "--media",
+    type=click.Choice(("auto", "stream", "fetch")),
+    help="Stream the image behind a URL, or fetch it into a pool first; auto streams where that works.",
+)
 
 
 def wish(app: App, request: "Request", media: str | None, may_start: bool) -> "MediaWish":
@@ -32,8 +42,11 @@ def bring(app: App, request: "Request", medium: "MediaPlan") -> "Request":
         return settle(app.host, request, medium, net, progress)
 
 
-def bring_url(app: App, url: str, check: bool) -> "tuple[str, Login | None]":
-    """(what the drive of a VM that exists is to hold, who it is at its server). Without `check` nobody is asked."""
+def bring_url(app: App, url: str, media: str | None, check: bool) -> "tuple[str, Login | None]":
+    """(what the drive of a VM that exists is to hold, who it is at its server). Without `check` nobody is asked.
+
+    Raises Failed, NotFound, UsageError.
+    """
     from kimchictl.actions.vms.plan_media import login_for, plan_media
     from kimchictl.actions.vms.plan_vm import Request
     from kimchictl.catalog.records import Template
@@ -41,8 +54,10 @@ def bring_url(app: App, url: str, check: bool) -> "tuple[str, Login | None]":
     from kimchictl.media.remote import net_settings
 
     login = login_for(url, net_settings(app.config))
+    if not check and media == "fetch":
+        raise UsageError("--no-check asks no server, and --media fetch does", "leave one of them out")
     if not check:
         return url, login
     request = Request(Resolved(Template(name="", cdrom=url), {}))
-    brought = bring(app, request, plan_media(app.host, request, (), wish(app, request, None, may_start=True)))
+    brought = bring(app, request, plan_media(app.host, request, (), wish(app, request, media, may_start=True)))
     return brought.resolved.template.cdrom or url, brought.login

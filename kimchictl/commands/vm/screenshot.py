@@ -8,6 +8,7 @@ from kimchictl.app import App
 from kimchictl.commands.base import Command, name_argument, pass_app
 from kimchictl.errors import UsageError
 from kimchictl.files import replace_file
+from kimchictl.render.terminal import binary_out
 from kimchictl.virt.domain.display import screenshot as take
 
 
@@ -25,13 +26,12 @@ def screenshot(app: App, name: str, path: str | None) -> None:
     """
     if path == "-" and sys.stdout is not None and sys.stdout.isatty():
         raise UsageError("a picture does not go to a terminal", "redirect it, or give --file FILE.png")
+    if path == "-":
+        with binary_out(f"a picture of vm {name!r}") as output:
+            output.write(take(app.host, name)[1])
+        return
     kind, picture = take(app.host, name)
     suffix = ".png" if kind == "image/png" else ".ppm"
-    if path == "-":
-        sys.stdout.flush()
-        sys.stdout.buffer.write(picture)
-        sys.stdout.buffer.flush()
-        return
     path = path or name.replace("/", "-") + suffix
     replace_file(path, picture)
     app.note(f"screen of vm {name!r} saved to {path}" + ("" if path.endswith(suffix) else f" as {kind}"))

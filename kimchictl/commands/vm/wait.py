@@ -5,6 +5,9 @@ import click
 from kimchictl.actions.vms.wait_vm import CONDITIONS, wait_for
 from kimchictl.app import App
 from kimchictl.commands.base import DURATION, Command, name_argument, pass_app
+from kimchictl.render import View, write_out
+
+REACHED = View(("name", "address"), ("name", "address", "addresses"), name="address")
 
 
 @click.command(cls=Command)
@@ -15,8 +18,17 @@ from kimchictl.commands.base import DURATION, Command, name_argument, pass_app
 def wait(app: App, name: str, condition: str, timeout: float) -> None:
     """Wait until a VM runs, is off, has an address, or its agent or ssh answers.
 
+    The address is printed; the others print nothing.
+
     \b
     Examples:
-      kimchictl vm wait web ip --timeout 5m
+      kimchictl vm wait web off --timeout 5m
+      ssh "root@$(kimchictl vm wait web ip)"
     """
-    wait_for(app.host, name, condition, timeout)
+    reached = wait_for(app.host, name, condition, timeout)
+    if reached is None:
+        return
+    if app.format in ("table", "wide"):
+        write_out(reached.address + "\n")
+    else:
+        app.emit(reached, REACHED)
