@@ -107,6 +107,20 @@ def test_what_a_killed_create_left_goes_with_the_next_one(pool, kimchi, tmp_path
     assert "killed" not in kimchi("vm", "create", "db", "--template", "deb", status=0).err
 
 
+def test_a_secret_that_a_killed_create_left_goes_too_where_there_was_no_disk(pool, kimchi, host, tmp_path, monkeypatch):
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login somebody password geheim\n")
+    (tmp_path / "netrc").chmod(0o600)
+    monkeypatch.setenv("KIMCHICTL_NET_NETRC", str(tmp_path / "netrc"))
+    url = ("--cdrom", "http://127.0.0.1:9/a.iso", "--no-check", "--os-distro", "debian", "--os-version", "12")
+    kimchi("template", "create", "far", *url, "--disk", "none", "--network", "none", "--virt-type", "qemu", status=0)
+    killed("define", "web", "--template", "far", "--media", "stream")
+    said = kimchi("vm", "create", "web", "--template", "deb", status=0).err
+    assert "secret 'kimchictl:web:" in said and "deleted" in said
+    connection = libvirt.open(host.uri)
+    assert connection.listAllSecrets() == []
+    connection.close()
+
+
 def test_what_is_not_certain_to_be_left_from_it_stays(pool, kimchi):
     killed("volume", "web", "--template", "deb")
     (pool / "web.qcow2").unlink()

@@ -59,7 +59,10 @@ def provision(
     )
     if plan.seed is not None:
         plan = _make_seed(host, plan, plan.seed, undo, note)
-    media = plan.domain.media if login is None else _with_login(host, plan, login, undo)
+    media = plan.domain.media
+    if login is not None:
+        note.begin()
+        media = _with_login(host, plan, login, undo)
     _define(host, plan.name, domain_xml(replace(plan.domain, disks=disks, media=media)), undo)
     return Made(plan.name, note)
 

@@ -1,7 +1,7 @@
 """VMs that were being made when their process was killed: nothing undid its steps, so the next one does.
 
     STATE/creating/HEX.json    a VM that is being made: host, name, process, and each volume from before it is made;
-                               0600; removed when the VM is defined or all was taken back
+                               0600; removed when the VM is finished or all was taken back
 
 Swept is only what is provably ours and that nothing uses: a volume noted as made, or one that was being made then, has
 the size that it was to have, is as old as the note, and is empty. A VM that was defined is whole, and stays.
@@ -41,6 +41,10 @@ class Note:
     volumes: list[dict[str, Any]] = field(default_factory=list)
     kept: bool = False
 
+    def begin(self) -> None:
+        """Before a secret is made, whose usage names the VM."""
+        self._write()
+
     def making(self, pool: str, volume: str, capacity: int, seed: bool = False) -> None:
         """Before a volume is made."""
         entry = {"pool": pool, "volume": volume, "capacity": capacity, "seed": seed, "at": time.time(), "made": False}
@@ -77,7 +81,7 @@ class Note:
 
 
 def note_for(state_dir: str | None, host: "Host", name: str) -> Note:
-    """A note of the VM `name`, which is written with its first volume."""
+    """A note of the VM `name`, which is written with its first volume or secret."""
     path = os.path.join(state_dir, DIRECTORY, f"{token_hex(8)}.json") if state_dir and not host.is_test else None
     return Note(path, host.uri, name)
 
