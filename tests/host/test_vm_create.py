@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import libvirt
 import pycdlib
@@ -100,10 +101,13 @@ def test_what_a_killed_create_left_goes_with_the_next_one(pool, kimchi, tmp_path
     options = ("web", "--template", "deb", "--cloud-init", tmp_path / "user")
     killed(where, *options)
     left = os.listdir(pool)
+    notes = Path(os.environ["KIMCHI_STATE_DIR"], "creating")
+    (notes / ".tmp-1-ab").write_text("half of a no")  # from a kill a moment earlier
+    os.utime(notes / ".tmp-1-ab", (0, 0))
     assert "web.qcow2" in left
     said = kimchi("vm", "create", *options, status=0).err
     assert all(f"pool:default/{name} deleted" in said for name in left) and "killed" in said
-    assert sorted(os.listdir(pool)) == ["web-seed.iso", "web.qcow2"]
+    assert sorted(os.listdir(pool)) == ["web-seed.iso", "web.qcow2"] and os.listdir(notes) == []
     assert "killed" not in kimchi("vm", "create", "db", "--template", "deb", status=0).err
 
 

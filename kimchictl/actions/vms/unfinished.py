@@ -11,6 +11,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 DIRECTORY = "creating"
 _LARGEST = 1 << 20
 _EMPTY = 1 << 20  # bytes that an image without data may take
+_WRITTEN = 60.0  # seconds in which a note is written, or never
 _AGE = 120.0  # seconds that the host may take to make a volume
 
 
@@ -106,9 +108,18 @@ def _dead(state_dir: str, uri: str) -> Iterator[tuple[str, dict[str, Any]]]:
         return
     for name in names:
         path = os.path.join(directory, name)
+        if name.startswith(files.TEMPORARY.decode()):
+            _forget_old(path)
         record = _read(path) if name.endswith(".json") else None
         if record and record["host"] == uri and can_tell(record["process"]) and not is_alive(record["process"]):
             yield path, record
+
+
+def _forget_old(path: str) -> None:
+    """A note that was not written to its end is of something that was not begun."""
+    with suppress(OSError):
+        if time.time() - os.stat(path).st_mtime > _WRITTEN:
+            os.unlink(path)
 
 
 def _read(path: str) -> dict[str, Any] | None:
