@@ -1,6 +1,7 @@
 """`kimchictl pool`"""
 
 import os
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -141,7 +142,9 @@ def create(app: App, name: str, kind: str, start: bool, autostart: bool, **sourc
     if kind == "dir" and not source["path"]:
         raise UsageError(f"pool {name!r} of type dir needs a --path", "name its directory, which is made if need be")
     create_pool(app.host, name, _plan(app, source), kind, start, autostart)
-    app.note(f"pool {name!r} created{' and started' if start else f'; start it with kimchictl pool start {name}'}")
+    app.note(
+        f"pool {name!r} created{' and started' if start else f'; start it with kimchictl pool start {quote(name)}'}"
+    )
 
 
 @pool.command()
@@ -233,18 +236,18 @@ def delete(app: App, names: tuple[str, ...], with_contents: bool, missing_ok: bo
     from kimchictl.actions.documents.usage import template_users
     from kimchictl.actions.storage.remove_pool import bill_of, delete_pool, delete_with_contents
 
-    users = template_users(app.templates)
+    users, seconds = template_users(app.templates), app.config["pool.timeout"]
 
     def one(name: str) -> None:
         if not with_contents:
-            delete_pool(app.host, name, app.config["pool.timeout"], users)
+            delete_pool(app.host, name, seconds, users)
             app.note(f"pool {name!r} deleted; what is in it stays")
             return
-        bill = bill_of(app.host, name, app.config["pool.timeout"], users)
+        bill = bill_of(app.host, name, seconds, users)
         for volume in bill.volumes:
             app.note(f"deleted with pool {name!r}: {volume}")
         app.confirm(f"deleting pool {name!r} with {len(bill.volumes)} volumes, {format_size(bill.size)}", yes)
-        delete_with_contents(app.host, bill)
+        delete_with_contents(app.host, bill, seconds, users)
         app.note(f"pool {name!r} deleted with what was in it")
 
     return app.each(names, one, missing_ok)[1]

@@ -5,6 +5,8 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import libvirt
 import pytest
@@ -83,6 +85,34 @@ def test_a_dead_pool_costs_the_others_nothing(pool, kimchi, tmp_path):
     assert [image["volume"] for image in scan.json] == ["good.iso"]
     assert "'p'" in scan.err
     assert [each["stale"] for each in listed(kimchi, "pool", "list")] == [True, False]
+
+
+@pytest.fixture
+def hidden(host):
+    """A directory of which there is another one on the host, so that this process can look and libvirtd cannot."""
+    path = Path(tempfile.mkdtemp(prefix="kimchi-", dir="/run"))
+    host.run(["mkdir", path], check=True)
+    yield path
+    path.rmdir()
+
+
+def test_a_refresh_that_stopped_a_pool_is_not_kept_quiet(hidden, kimchi, host):
+    kimchi("pool", "create", "p", "--path", hidden, "--start", status=0)
+    host.run(["touch", hidden / "v"], check=True)
+    assert listed(kimchi, "pool", "list")[0]["volumes"] == 1
+    host.run(["rm", "-r", hidden], check=True)
+    (stopped,) = listed(kimchi, "pool", "list")
+    assert (stopped["state"], stopped["active"], stopped["stale"], stopped["volumes"]) == ("inactive", False, True, 1)
+    assert "libvirt stopped it: kimchictl pool start p" in stopped["error"]
+
+
+def test_a_transient_pool_that_a_refresh_took_away_is_said_to_be_gone(hidden, kimchi, host):
+    connection = libvirt.open(host.uri)
+    connection.storagePoolCreateXML(f"<pool type='dir'><name>t</name><target><path>{hidden}</path></target></pool>")
+    connection.close()
+    host.run(["rmdir", hidden], check=True)
+    assert "as it was transient, it is gone" in listed(kimchi, "pool", "list")[0]["error"]
+    assert listed(kimchi, "pool", "list") == []
 
 
 @needs_fuse

@@ -26,10 +26,25 @@ def test_a_pool_of_each_type_is_defined_and_one_that_cannot_start_is_not_left_be
     kimchi("pool", "create", "net", "--type", "netfs", "--path", tmp_path / "n", *far, "--source-path", "/e", status=0)
     kimchi("pool", "create", "vg", "--type", "logical", "--source-name", "no-such-group", status=0)
     kimchi("pool", "create", "fs", "--type", "fs", "--path", tmp_path / "f", "--source-dev", "/dev/nosuch", status=0)
-    found = {each["name"]: (each["type"], each["state"]) for each in listed(kimchi, "pool", "list")}
-    assert found == {"net": ("netfs", "inactive"), "vg": ("logical", "inactive"), "fs": ("fs", "inactive")}
-    failed = kimchi("pool", "create", "x", "--type", "logical", "--source-name", "no-such-group", "--start")
-    assert failed.status in (1, 4) and len(listed(kimchi, "pool", "list")) == 3
+    target = ("--source-host", "192.0.2.1:3260", "--source-dev", "iqn.2013-06.example:disks")
+    kimchi("pool", "create", "san", "--type", "iscsi", *target, "--auth-user", "me", "--secret-usage", "san", status=0)
+    found = {(each["name"], each["type"], each["state"]) for each in listed(kimchi, "pool", "list")}
+    names = (("net", "netfs"), ("vg", "logical"), ("fs", "fs"), ("san", "iscsi"))
+    assert found == {(*name, "inactive") for name in names}
+    assert kimchi("pool", "create", "x", "--type", "logical", "--source-name", "no-such", "--start").status in (1, 4)
+    assert len(listed(kimchi, "pool", "list")) == 4
+
+
+def test_where_a_pool_is_no_other_is_made(pool, kimchi):
+    said = kimchi("pool", "create", "q", "--path", pool, status=4).err
+    assert "another pool is there already" in said and "'p'" in said
+    kimchi("pool", "create", "q", "--path", pool.parent / "q", status=0)
+    assert "another pool is there already" in kimchi("pool", "edit", "q", "--path", pool, status=4).err
+
+
+def test_what_the_host_lacks_for_a_type_is_named(host, kimchi):
+    ceph = kimchi("pool", "create", "ceph", "--type", "rbd", "--source-host", "mon1:6789", "--source-name", "vms")
+    assert ceph.status == 0 or "a package like libvirt-daemon-driver-storage-rbd" in ceph.err
 
 
 def test_an_option_that_a_type_does_not_know_is_named(host, kimchi, tmp_path):
@@ -141,6 +156,40 @@ def test_a_pool_that_a_template_or_a_vm_uses_is_not_deleted(pool, kimchi, tmp_pa
     kimchi("template", "delete", "deb", status=0)
     kimchi("pool", "delete", "p", status=0)
     assert pool.is_dir()
+
+
+def test_what_uses_a_pool_is_known_whatever_its_directory_is_called(pool, kimchi, tmp_path, host):
+    (tmp_path / "link").symlink_to(pool)
+    kimchi("pool", "create", "q", "--path", tmp_path / "link", "--start", status=0)
+    make_image(pool / "a.iso", "Debian 12.5.0 amd64 n")
+    kimchi("template", "create", "deb", "--cdrom", tmp_path / "link/a.iso", status=0)
+    kimchi("volume", "create", "q", "d.qcow2", "--size", "1G", status=0)
+    disk = f"<disk type='file'><source file='{tmp_path}/link/d.qcow2'/><target dev='vda'/></disk>"
+    connection = libvirt.open(host.uri)
+    guest = f"<domain type='qemu'><name>web</name><memory>1</memory><os><type>hvm</type></os><devices>{disk}</devices>"
+    connection.defineXML(f"{guest}</domain>")
+    connection.close()
+    assert [each["used_by"] for each in listed(kimchi, "pool", "list")] == [["deb", "web"]] * 2
+    for name in ("p", "q"):
+        assert "deb, web" in kimchi("pool", "delete", name, "--with-contents", "--yes", status=4).err
+    found = {each["name"]: each["used_by"] for each in listed(kimchi, "volume", "list", "q")}
+    assert found == {"a.iso": ["deb"], "d.qcow2": ["web"]}
+
+
+def test_what_came_into_a_pool_after_the_bill_does_not_go_with_it(pool, kimchi, monkeypatch):
+    kimchi("volume", "create", "p", "d.qcow2", "--size", "1G", status=0)
+    (pool / os.fsdecode(b"caf\xe9")).write_bytes(b"x")
+    monkeypatch.setattr("kimchictl.app.App.confirm", lambda *_: (pool / "new").write_bytes(b"x"))
+    assert "has changed meanwhile" in kimchi("pool", "delete", "p", "--with-contents", "--yes", status=4).err
+    assert len(os.listdir(pool)) == 3
+
+
+def test_a_volume_that_cannot_be_named_on_the_bill_stays(pool, kimchi):
+    for name in (b"good", b"caf\xe9"):
+        (pool / os.fsdecode(name)).write_bytes(b"x")
+    said = kimchi("pool", "delete", "p", "--with-contents", "--yes", status=1).err
+    assert said.count("not UTF-8: 1") == 1 and "its directory stays" in said
+    assert os.listdir(os.fsencode(pool)) == [b"caf\xe9"]
 
 
 def test_a_pool_goes_with_its_contents_only_after_the_bill(pool, kimchi):

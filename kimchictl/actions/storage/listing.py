@@ -1,10 +1,12 @@
 """Pools and volumes as they are printed: with who uses them, and what image a volume is."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from shlex import quote
 from typing import TYPE_CHECKING
 
+from kimchictl.actions.storage.spellings import in_all_spellings, links
 from kimchictl.actions.storage.volume_use import all_volumes, require_unused
 from kimchictl.actions.vms.vm_usage import find_users, with_users
 from kimchictl.errors import KimchiError, WrongState
@@ -16,20 +18,27 @@ from kimchictl.virt.storage.volumes import Volume
 if TYPE_CHECKING:
     from kimchictl.virt.connection import Host
 
-Templates = Mapping[str, Sequence[str]]  # what a template names ("/path", "pool:POOL/VOLUME") -> names of templates
+Templates = Mapping[str, Iterable[str]]  # what a template names ("/path", "pool:POOL/VOLUME") -> names of templates
 
 
 def list_pools(host: "Host", seconds: float, templates: Templates, wanted: Iterable[str] = ()) -> list[Pool]:
     """The pools `wanted` (none: all), refreshed, with the VMs and templates that use them."""
     found = pools.list_pools(host, wanted, seconds)
-    users = find_users(host)
-    return [replace(pool, used_by=_merged(users.of_pool(pool), _of_pool(pool, templates))) for pool in found]
+    linked = links(pool.path for pool in found if _answers_here(host, pool))
+    vms, named = (in_all_spellings(each, linked) for each in (find_users(host).by_source, templates))
+    return [replace(pool, used_by=_merged(_of_pool(pool, vms), _of_pool(pool, named))) for pool in found]
 
 
-def _of_pool(pool: Pool, templates: Templates) -> set[str]:
+def _answers_here(host: "Host", pool: Pool) -> bool:
+    """Whether its directory is one of this machine that can be looked at."""
+    return host.is_local and not host.is_test and pool.active and not pool.stale and pool.type in FILE_POOLS
+
+
+def _of_pool(pool: Pool, users: Mapping[str, Iterable[str]]) -> set[str]:
+    """Those that name anything in it, by its name or below its directory."""
     below = (pool.path or "").rstrip("/") + "/"
     found: set[str] = set()
-    for source, names in templates.items():
+    for source, names in users.items():
         if source.startswith(f"pool:{pool.name}/") or (pool.path and source.startswith(below)):
             found.update(names)
     return found
@@ -60,8 +69,13 @@ def show_volume(host: "Host", pool: str, name: str, templates: Templates) -> Vol
 
 
 def _described(host: "Host", found: list[Volume], templates: Templates) -> list[Volume]:
-    listed = [_named(volume, templates) for volume in with_users(found, find_users(host))]
-    return [_identified(volume) for volume in listed] if host.is_local and not host.is_test else listed
+    users = find_users(host)
+    if here := host.is_local and not host.is_test:
+        linked = links({os.path.dirname(volume.path) for volume in found if volume.path and volume.format})
+        users = replace(users, by_source=in_all_spellings(users.by_source, linked))
+        templates = in_all_spellings(templates, linked)
+    listed = [_named(volume, templates) for volume in with_users(found, users)]
+    return [_identified(volume) for volume in listed] if here else listed
 
 
 def _named(volume: Volume, templates: Templates) -> Volume:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from kimchictl.actions.storage.listing import Templates, list_pools
 from kimchictl.actions.storage.volume_use import all_volumes
-from kimchictl.errors import InUse, WrongState
-from kimchictl.virt.storage import poolchange, volumes
+from kimchictl.errors import InUse, NotFound, WrongState
+from kimchictl.virt.storage import poolchange, pools, volumes
 from kimchictl.virt.storage.poolrefresh import FILE_POOLS
 from kimchictl.virt.storage.pools import Pool
 
@@ -25,11 +25,17 @@ class PoolBill:
 
 
 def require_unused(host: "Host", name: str, seconds: float, templates: Templates) -> Pool:
-    """The pool. Raises NotFound, and InUse, naming them, if VMs or templates use it."""
-    pool = list_pools(host, seconds, templates, (name,))[0]
-    if pool.used_by:
-        raise InUse(f"pool {name!r} is in use by {', '.join(pool.used_by)}")
-    return pool
+    """The pool. Raises NotFound, and InUse, naming them, if VMs or templates use it.
+
+    All pools are looked at: another one can lead to the same directory by another name.
+    """
+    pools.find_pool(host, name)
+    for pool in list_pools(host, seconds, templates):
+        if pool.name == name:
+            if pool.used_by:
+                raise InUse(f"pool {name!r} is in use by {', '.join(pool.used_by)}")
+            return pool
+    raise NotFound(f"pool {name!r} is gone since")
 
 
 def delete_pool(host: "Host", name: str, seconds: float, templates: Templates) -> None:
@@ -49,18 +55,25 @@ def bill_of(host: "Host", name: str, seconds: float, templates: Templates) -> Po
         raise WrongState(f"pool {name!r} is inactive: what is in it is not known", hint)
     if pool.stale:
         raise WrongState(f"pool {name!r} was not refreshed, so what is in it is not known: {pool.error}")
-    inside = volumes.list_volumes(host, name)
+    every = all_volumes(host)
+    inside = [volume for volume in every if volume.pool == name]
     paths = {volume.path for volume in inside}
-    for other in all_volumes(host):
+    for other in every:
         if other.pool != name and other.backing in paths:
             raise InUse(f"pool {name!r} holds {other.backing}, which backs pool:{other.pool}/{other.name}")
     return PoolBill(pool, tuple(each.name for each in inside), sum(each.allocation or 0 for each in inside))
 
 
-def delete_with_contents(host: "Host", bill: PoolBill) -> None:
-    """Delete the volumes, the empty directory, and the pool. What cannot be deleted stays, and is noted."""
+def delete_with_contents(host: "Host", bill: PoolBill, seconds: float, templates: Templates) -> None:
+    """Delete the volumes of the bill, the empty directory, and the pool. What cannot be deleted stays, and is noted.
+
+    Raises InUse if since the bill somebody uses it, or something else is in it: somebody may have thought for long.
+    """
     name = bill.pool.name
-    for reason in poolchange.empty_pool(host, name):
+    require_unused(host, name, seconds, templates)
+    if volumes.names(host, name) != set(bill.volumes):
+        raise InUse(f"what is in pool {name!r} has changed meanwhile", "see what goes now, and delete it again")
+    for reason in poolchange.empty_pool(host, name, bill.volumes):
         host.note(f"pool {name!r}: left: {reason}")
     poolchange.stop_pool(host, name)
     if not bill.pool.persistent:

@@ -1,11 +1,12 @@
 """Storage pools made, changed, started, stopped and forgotten."""
 
+from collections.abc import Iterable
 from shlex import quote
 from typing import Any
 
-from kimchictl.errors import Exists, Failed, WrongState
+from kimchictl.errors import Exists, Failed, InUse, KimchiError, WrongState
 from kimchictl.virt import xml
-from kimchictl.virt.connection import Host, asking
+from kimchictl.virt.connection import Host, asking, is_code, translate
 from kimchictl.virt.domain.definition import parse
 from kimchictl.virt.storage.pools import find_active_pool, find_pool
 from kimchictl.virt.storage.poolxml import PoolPlan, pool_xml
@@ -24,9 +25,7 @@ def create_pool(
     with asking(f"host {host.uri}: pool list"):
         if name in {pool.name() for pool in host.conn.listAllStoragePools(0)}:
             raise Exists(f"pool {name!r} already exists", f"kimchictl pool show {quote(name)}")
-    document = pool_xml(name, kind, plan)
-    with asking(f"pool {name!r} cannot be created"):
-        pool = host.conn.storagePoolDefineXML(document, host.flag("STORAGE_POOL_DEFINE_VALIDATE"))
+    pool = _define(host, pool_xml(name, kind, plan), f"pool {name!r} cannot be created")
     try:
         with asking(f"pool {name!r} cannot be created{f' at {plan.path}' if plan.path else ''}"):
             if kind in _BUILT:
@@ -64,9 +63,26 @@ def read_definition(host: Host, name: str) -> str:
 
 
 def redefine(host: Host, name: str, document: str) -> None:
-    """Make `document` the definition of the pool `name`, validated by libvirt's schema. Raises Invalid."""
-    with asking(f"pool {name!r} cannot be changed"):
-        host.conn.storagePoolDefineXML(document, host.flag("STORAGE_POOL_DEFINE_VALIDATE"))
+    """Make `document` the definition of the pool `name`. Raises Invalid, InUse."""
+    _define(host, document, f"pool {name!r} cannot be changed")
+
+
+def _define(host: Host, document: str, what: str) -> Any:
+    """Validated by libvirt's schema. Raises Invalid; InUse for what another pool is on."""
+    try:
+        return host.conn.storagePoolDefineXML(document, host.flag("STORAGE_POOL_DEFINE_VALIDATE"))
+    except host.lib.libvirtError as error:
+        raise _refusal(error, what) from None
+
+
+def _refusal(error: Any, what: str) -> KimchiError:
+    message = error.get_error_message() or ""
+    if "source conflict" in message:  # libvirt has no code of its own for it
+        return InUse(
+            f"{what}: another pool is there already: {message}", "kimchictl pool list -o wide shows where all are"
+        )
+    lacks = "the host lacks libvirt's driver for it, which is in a package like libvirt-daemon-driver-storage-rbd"
+    return translate(error, what, lacks if "missing backend" in message else None)
 
 
 def start_pool(host: Host, name: str) -> bool:
@@ -112,17 +128,16 @@ def delete_pool(host: Host, name: str) -> None:
         pool.undefine()
 
 
-def empty_pool(host: Host, name: str) -> list[str]:
-    """Delete every volume of an active pool; what could not be, and why. Raises NotFound, WrongState."""
+def empty_pool(host: Host, name: str, volumes: Iterable[str]) -> list[str]:
+    """Delete these volumes of an active pool; what could not be, and why. Raises NotFound, WrongState."""
     pool = find_active_pool(host, name)
-    with asking(f"pool {name!r} cannot be emptied"):
-        handles = pool.listAllVolumes(0)
     left = []
-    for handle in handles:
+    for volume in volumes:
         try:
-            handle.delete(0)
+            pool.storageVolLookupByName(volume).delete(0)
         except host.lib.libvirtError as error:
-            left.append(error.get_error_message())
+            if not is_code(error, "NO_STORAGE_VOL"):
+                left.append(error.get_error_message())
     return left
 
 

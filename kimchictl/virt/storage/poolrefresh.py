@@ -18,7 +18,7 @@ from shlex import quote
 from typing import Any
 
 from kimchictl.errors import Locked
-from kimchictl.virt.connection import Host
+from kimchictl.virt.connection import Host, is_code
 from kimchictl.virt.storage.poollock import PoolLock, pool_lock
 
 # -I -S: neither the environment nor site-packages can make it slow or do something else.
@@ -37,11 +37,15 @@ FILE_POOLS = ("dir", "fs", "netfs")
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """Whether what libvirt says of a pool is of now; `error` is why not; `reachable` whether its directory answers."""
+    """Whether what libvirt says of a pool is of now; `error` is why not; `reachable` whether its directory answers.
+
+    `stopped`: the refresh failed in a way that libvirt stopped the pool for, against all care.
+    """
 
     stale: bool = False
     error: str | None = None
     reachable: bool = True
+    stopped: bool = False
 
 
 FRESH = Freshness()
@@ -70,19 +74,23 @@ def _ask(host: Host, pool: Any, name: str) -> Freshness:
     try:
         pool.refresh(0)
     except host.lib.libvirtError as error:
-        return Freshness(True, _why(host, pool, name, error))
+        return _failed(host, pool, name, error)
     return FRESH
 
 
-def _why(host: Host, pool: Any, name: str, error: Any) -> str:
+def _failed(host: Host, pool: Any, name: str, error: Any) -> Freshness:
     message: str = error.get_error_message() or "no reason given"
     if "asynchronous jobs" in message:
-        return "busy: a volume is being written"
+        return Freshness(True, "busy: a volume is being written")
     try:
         stopped = not pool.isActive()
-    except host.lib.libvirtError:
-        stopped = True
-    return f"{message}; libvirt stopped it: kimchictl pool start {quote(name)}" if stopped else message
+    except host.lib.libvirtError as gone:
+        if is_code(gone, "NO_STORAGE_POOL"):
+            return Freshness(True, f"{message}; libvirt stopped it, and as it was transient, it is gone", stopped=True)
+        stopped = False  # nothing is known of it: the connection broke
+    if stopped:
+        return Freshness(True, f"{message}; libvirt stopped it: kimchictl pool start {quote(name)}", stopped=True)
+    return Freshness(True, message)
 
 
 def unreachable(path: str, seconds: float, may_be_denied: bool = False, lock: PoolLock | None = None) -> str | None:

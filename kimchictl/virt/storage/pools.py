@@ -161,6 +161,8 @@ def _read(handle: Any) -> Pool:
 def _refreshing(host: Host, handle: Any, pool: Pool, seconds: float) -> Any:
     def work() -> Pool:
         fresh = refresh(host, handle, pool.name, pool.type, pool.path, seconds)
+        if fresh.stopped:
+            return replace(pool, state=STATES[0], active=False, stale=True, error=fresh.error)
         return replace(pool if fresh.stale else _read(handle), stale=fresh.stale, error=fresh.error)
 
     return work

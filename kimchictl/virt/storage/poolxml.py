@@ -69,11 +69,13 @@ KINDS: Mapping[str, Kind] = {
     "rbd": Kind(("hosts", "source_name"), (), "ceph"),
 }
 _FORMATS = {"fs": "auto", "netfs": "nfs", "logical": "lvm2"}
+_LONGEST = 255 - len(".xml.new")  # bytes of a name
 _SEVERAL = {"hosts": ("rbd",), "devices": ("logical",)}
 
 
 def pool_xml(name: str, kind: str, plan: PoolPlan) -> str:
     """The definition of a new pool. Raises Invalid for what its type lacks, or does not know."""
+    check_name(name)
     if missing := [OPTIONS[field] for field in KINDS[kind].needs if not getattr(plan, field)]:
         raise Invalid(f"a pool of type {kind} needs {' and '.join(missing)}")
     _check(kind, plan)
@@ -90,6 +92,16 @@ def pool_xml(name: str, kind: str, plan: PoolPlan) -> str:
     if path is not None:
         xml.add(xml.add(root, "target"), "path", path)
     return xml.serialize(root)
+
+
+def check_name(name: str) -> None:
+    """Raises Invalid for what libvirt, which keeps a file of that name, or pool:POOL/VOLUME cannot call a pool."""
+    if not name.strip():
+        raise Invalid("a pool needs a name")
+    if "/" in name or "\n" in name:
+        raise Invalid(f"pool name {name!r} cannot hold a '/' or a line break")
+    if len(name.encode("utf-8", "surrogateescape")) > _LONGEST:
+        raise Invalid(f"pool name {name[:20]!r}... is longer than {_LONGEST} bytes")
 
 
 def changed_xml(document: str, name: str, plan: PoolPlan) -> str:
@@ -139,6 +151,8 @@ def _check(kind: str, plan: PoolPlan) -> None:
     for path in filter(None, (plan.path, plan.source_path)):
         if not path.startswith("/"):
             raise Invalid(f"{path!r} is not an absolute path")
+        if "\n" in path:
+            raise Invalid(f"{path!r} holds a line break, which libvirt takes in no pool's path")
     if plan.user and bool(plan.secret_uuid) == bool(plan.secret_usage):
         raise Invalid("--auth-user needs either --secret-uuid or --secret-usage", "virsh secret-list shows them")
     if not plan.user and (plan.secret_uuid or plan.secret_usage):

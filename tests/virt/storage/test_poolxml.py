@@ -44,6 +44,7 @@ def test_a_definition_is_the_golden_one_and_libvirt_takes_it(kind, driver):
         ("dir", PoolPlan(), "needs --path"),
         ("dir", PoolPlan("/p", hosts=("h",)), "knows no --source-host"),
         ("dir", PoolPlan("p"), "not an absolute path"),
+        ("dir", PoolPlan("/p\nq"), "line break"),
         ("netfs", PoolPlan("/p", hosts=("h",)), "needs --source-path"),
         ("netfs", PoolPlan("/p", hosts=("a", "b"), source_path="/e"), "has one --source-host"),
         ("iscsi", PoolPlan(hosts=("h:x",), devices=("iqn",)), "no host"),
@@ -55,6 +56,18 @@ def test_a_definition_is_the_golden_one_and_libvirt_takes_it(kind, driver):
 def test_what_a_type_lacks_or_does_not_know_is_named(kind, plan, said):
     with pytest.raises(Invalid, match=said):
         pool_xml("p", kind, plan)
+
+
+@pytest.mark.parametrize("name", ["", " ", "a/b", "a\nb", "ü" * 124])
+def test_a_name_that_libvirt_cannot_keep_is_refused(name):
+    with pytest.raises(Invalid, match="pool n"):
+        pool_xml(name, "dir", PoolPlan("/p"))
+
+
+@pytest.mark.parametrize("name", ["ü" * 123, "-p", "..", " a b ", "kīмсhī [bold]"])
+def test_an_unusual_name_is_one_that_libvirt_keeps(name, driver):
+    driver.storagePoolDefineXML(pool_xml(name, "dir", PoolPlan("/p")), 1)
+    assert driver.storagePoolLookupByName(name).name() == name
 
 
 def test_a_change_leaves_all_else_as_it_is():

@@ -1,0 +1,28 @@
+"""Paths below a directory that has two names, as a pool's has whose path leads over a symbolic link."""
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+Value = TypeVar("Value")
+
+
+def links(directories: Iterable[str | None]) -> dict[str, str]:
+    """The real paths of those of `directories` that are called otherwise. They must be known to answer."""
+    found = {path: os.path.realpath(path) for path in directories if path}
+    return {path: real for path, real in found.items() if real != path}
+
+
+def in_all_spellings(named: Mapping[str, Iterable[Value]], linked: Mapping[str, str]) -> dict[str, set[Value]]:
+    """`named`, whose keys are paths among others, with each below a directory of `linked` by its other names too."""
+    found: dict[str, set[Value]] = {}
+    for source, values in named.items():
+        for spelled in _spellings(source, linked):
+            found.setdefault(spelled, set()).update(values)
+    return found
+
+
+def _spellings(path: str, linked: Mapping[str, str]) -> set[str]:
+    """Every way to write `path` over those directories: at first as it really is, then by each name for that."""
+    real = next((real + path[len(link) :] for link, real in linked.items() if path.startswith(f"{link}/")), path)
+    return {path, real} | {link + real[len(to) :] for link, to in linked.items() if real.startswith(f"{to}/")}
