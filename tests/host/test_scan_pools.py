@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import libvirt
 import pytest
 
 from lab.host import PrivateHost
@@ -62,3 +63,27 @@ def test_an_inactive_pool_and_one_whose_directory_is_gone_cost_the_others_nothin
 def test_only_the_pools_named_are_scanned_and_a_missing_one_is_refused(pool: Path, kimchi: Kimchi) -> None:
     assert len(kimchi("iso", "scan", "--pool", "images", "-o", "json", status=0).json) == 3
     kimchi("iso", "scan", "--pool", "nosuchpool", status=3)
+
+
+def test_a_pool_costs_three_calls_to_libvirt_however_many_images_are_in_it(
+    pool: Path, kimchi: Kimchi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+    for kind in (libvirt.virStoragePool, libvirt.virStorageVol):
+        for name in set(dir(kind)) - {"name", "UUIDString", "connect"}:  # these ask nobody
+            if not name.startswith("_"):
+                monkeypatch.setattr(kind, name, counted(calls, name, getattr(kind, name)))
+    assert len(kimchi("iso", "scan", "-o", "json", status=0).json) == 3
+    assert sorted(calls) == ["XMLDesc", "isActive", "refresh"]
+    for number in range(200):
+        shutil.copy(pool / "fedora.iso", pool / f"{number}.iso")
+    assert len(kimchi("iso", "scan", "-o", "json", status=0).json) == 203
+    assert len(calls) == 6
+
+
+def counted(calls: list[str], name: str, work: Callable[..., object]) -> Callable[..., object]:
+    def call(*argv: object) -> object:
+        calls.append(name)
+        return work(*argv)
+
+    return call
