@@ -18,6 +18,7 @@ _HEADER = 1024
 _LONGEST_NAME = 1023  # of a backing file
 _LONGEST_EXTENSIONS = 4096
 _DATA_FILE = 0x44415441
+_BACKING_FORMAT = 0xE2792ACA
 _EXTERNAL_DATA = 1 << 2
 _CORRUPT = 1 << 1
 _ISO_MAGIC = 32768 + 1  # ECMA-119 8.1.2: the standard identifier of the first volume descriptor
@@ -44,13 +45,17 @@ _OTHERS = (
 
 @dataclass(frozen=True, slots=True)
 class DiskImage:
-    """`format` is qcow2 or raw, `virtual_size` in bytes; `backing` and `data_file` are the files its header names."""
+    """`format` is qcow2 or raw, `virtual_size` in bytes; `backing` and `data_file` are the files its header names.
+
+    `backing_format` is what the header says of the backing file, None where it says nothing.
+    """
 
     path: str
     format: str
     virtual_size: int
     backing: str | None = None
     data_file: str | None = None
+    backing_format: str | None = None
 
 
 def read_disk_image(path: str) -> DiskImage:
@@ -65,6 +70,14 @@ def read_disk_image(path: str) -> DiskImage:
         if source.size and source.read(max(source.size - 512, 0), 8) == b"conectix":
             raise _other(source, "vpc")
         return _raw(source, header)
+
+
+def read_qcow2(source: Source) -> DiskImage:
+    """What the header of a qcow2 image says, wherever it is. Raises Damaged, Invalid, and what reading does."""
+    header = source.read(0, _HEADER)
+    if not header.startswith(b"QFI\xfb"):
+        raise Invalid(f"{source.location} is no qcow2 image")
+    return _qcow2(source, header)
 
 
 def glance(source: Source) -> DiskImage | None:
@@ -126,8 +139,10 @@ def _qcow2(source: Source, header: bytes) -> DiskImage:
     if encrypted:
         raise Invalid(f"{source.location} is encrypted and cannot back a disk")
     backing = _name(source, at, length) if at else None
-    data_file = _data_file(source, header_length) if features & _EXTERNAL_DATA else None
-    return DiskImage(source.location, "qcow2", size, backing, data_file)
+    extensions = _extensions(source, header_length) if at or features & _EXTERNAL_DATA else {}
+    # Without its name it has an external file all the same.
+    data_file = (extensions.get(_DATA_FILE) or "?") if features & _EXTERNAL_DATA else None
+    return DiskImage(source.location, "qcow2", size, backing, data_file, extensions.get(_BACKING_FORMAT))
 
 
 def _name(source: Source, offset: int, length: int) -> str:
@@ -138,18 +153,18 @@ def _name(source: Source, offset: int, length: int) -> str:
     return os.fsdecode(source.read(offset, length))
 
 
-def _data_file(source: Source, offset: int) -> str:
-    """The name in the header extension of that kind; "?" where there is none: it has an external file all the same."""
+def _extensions(source: Source, offset: int) -> dict[int, str]:
+    """The header extensions at `offset` as text by their kind, the first of each."""
     extensions = source.read(offset, _LONGEST_EXTENSIONS)
+    found: dict[int, str] = {}
     at = 0
     while at + 8 <= len(extensions):
         kind, length = struct.unpack_from(">II", extensions, at)
         if kind == 0:
             break
-        if kind == _DATA_FILE:
-            return os.fsdecode(extensions[at + 8 : at + 8 + length]) or "?"
+        found.setdefault(kind, os.fsdecode(extensions[at + 8 : at + 8 + length]))
         at += 8 + (length + 7) // 8 * 8
-    return "?"
+    return found
 
 
 def refuse_strangers(image: DiskImage, named: tuple[str, ...], depth: int = 8) -> None:

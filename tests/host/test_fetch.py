@@ -35,7 +35,7 @@ def server(content):
 def way(request, monkeypatch):
     """Both ways lead to the same."""
     if request.param == "stream":
-        monkeypatch.setattr(module, "_is_here", lambda host, directory: False)
+        monkeypatch.setattr(module, "directory_here", lambda host, pool: None)
     return request.param
 
 

@@ -5,12 +5,16 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from kimchictl.actions.images.sources import split_source
-from kimchictl.actions.storage.volume_use import known_as_raw, require_childless, require_still, require_unused
-from kimchictl.errors import Invalid, NotFound, UsageError
+from kimchictl.actions.storage.unfinished import noted
+from kimchictl.actions.storage.volume_use import known, known_as_raw, require_childless, require_still, require_unused
+from kimchictl.actions.vms.vm_usage import as_raw
+from kimchictl.errors import Exists, Invalid, NotFound, UsageError
+from kimchictl.media.diskimage import read_qcow2
 from kimchictl.progress import SILENT, Progress
 from kimchictl.units import GIB, format_size, parse_size
 from kimchictl.virt.storage import volumechange, volumes
 from kimchictl.virt.storage.volumes import Volume
+from kimchictl.virt.storage.volumesource import open_volume
 
 if TYPE_CHECKING:
     from kimchictl.virt.connection import Host
@@ -38,12 +42,15 @@ def create_volume(
     least = base.capacity or 0
     if size is not None and size < least:
         raise Invalid(f"volume {name!r} cannot be smaller than the {format_size(least)} of what backs it")
-    base_form = base.format if base.format == "qcow2" and not known_as_raw(host, base) else "raw"
+    base_form = "qcow2" if base.format == "qcow2" else "raw"
     return volumes.create_volume(host, pool, name, size or least, "qcow2", base.path, base_form)
 
 
 def find_backing(host: "Host", pool: str, backing: str) -> Volume:
-    """The volume that `backing` names, if it can back another one. Raises NotFound, WrongState, Invalid."""
+    """The volume that `backing` names, if it can back another one. Raises NotFound, WrongState, Invalid.
+
+    It is what it is known to be, and its header names nothing that is in no pool.
+    """
     kind, rest = split_source(backing)
     if kind == "pool":
         there, _, name = rest.partition("/")
@@ -54,9 +61,11 @@ def find_backing(host: "Host", pool: str, backing: str) -> Volume:
         found = volumes.find_volume(host, pool, backing)
     if found is None:
         raise NotFound(f"{backing!r} is in no active pool of the host", "kimchictl volume list shows what is")
+    found = known(host, found)
     if found.type not in ("file", "block") or found.format not in _BACKING_FORMATS or not found.path:
         shown = found.type if found.type != "file" else found.format
         raise Invalid(f"volume {found.name!r} cannot back another one: it is a {shown}", "use a qcow2 or raw volume")
+    require_known_chain(host, found)
     return found
 
 
@@ -98,33 +107,73 @@ def clone_volume(
     to_pool: str | None = None,
     new: str | None = None,
     progress: Progress = SILENT,
+    state_dir: str | None = None,
 ) -> Volume:
     """Copy a volume, with all that backs it, into `to_pool` (None: its own) as `new` (None: NAME-clone1).
 
-    Raises NotFound, Exists, InUse, Invalid.
+    With `state_dir` there is a note of it meanwhile. Raises NotFound, Exists, InUse, Invalid.
     """
-    volume = volumes.find_volume(host, pool, name)
-    target = to_pool or pool
+    looks = volumes.find_volume(host, pool, name)
+    target, volume = to_pool or pool, known(host, looks)
     require_still(host, volume)
-    if volume.backing is not None:
-        require_known_chain(host, volume)
+    require_known_chain(host, volume)
     title = new or _clone_name(name, volumes.names(host, target))
-    if volume.format not in ("raw", "iso") and known_as_raw(host, volume):
-        from kimchictl.actions.storage.volume_transfer import copy_bytes
+    volumes.check_name(title)
+    if title in volumes.names(host, target):
+        raise Exists(f"volume {title!r} already exists in pool {target!r}")
+    if volume.format == "raw" and looks.format not in ("raw", "iso", None):
+        from kimchictl.actions.storage.volume_upload import copy_bytes
 
-        return copy_bytes(host, volume, target, title, progress)
-    return volumechange.clone_volume(host, pool, name, target, title)
+        return copy_bytes(host, volume, target, title, progress, state_dir)
+    return copy_here(host, volume, target, title, progress, state_dir)
+
+
+def copy_here(
+    host: "Host", volume: Volume, pool: str, new: str, progress: Progress = SILENT, state_dir: str | None = None
+) -> Volume:
+    """Have the host itself copy a volume. Raises NotFound, Exists, WrongState, Invalid."""
+    # What a chain takes together is not known; a device is copied whole.
+    total = volume.allocation if volume.backing is None and volume.type == "file" else None
+    with noted(host, state_dir, "copy", pool, new, volume.capacity) as note:
+
+        def watch(taken: int) -> None:
+            if not note.is_made:
+                note.made()
+            progress.advance(taken if total is None else min(taken, total), f"{format_size(taken)} taken")
+
+        progress.begin(f"copying {volume.name}", total, "bytes")
+        try:
+            return volumechange.clone_volume(host, volume.pool, volume.name, pool, new, watch)
+        finally:
+            progress.end()
 
 
 def require_known_chain(host: "Host", volume: Volume) -> None:
-    """Who made an image chose what backs it: any file of the host, if nobody looks. Raises Invalid."""
-    below, seen = volume.backing, {volume.path}
-    while below is not None and below not in seen:
+    """Who made an image chose what backs it, and where its data are: any file of the host, if nobody looks.
+
+    Raises Invalid.
+    """
+    above, seen = volume, {volume.path}
+    while True:
+        _require_own_data(host, above)
+        below = above.backing
+        if below is None or below in seen:
+            return
         seen.add(below)
         found = volumes.find_by_path(host, below)
         if found is None:
             raise Invalid(f"volume {volume.name!r} is backed by {below!r}, which is in no active pool of the host")
-        below = found.backing
+        above = as_raw(found) if above.backing_format == "raw" else found
+
+
+def _require_own_data(host: "Host", volume: Volume) -> None:
+    """Raises Invalid for a qcow2 whose data are in another file: libvirt does not tell of that."""
+    if volume.format != "qcow2" or host.is_test:
+        return
+    with open_volume(host, volume.pool, volume.name) as source:
+        data_file = read_qcow2(source).data_file
+    if data_file is not None:
+        raise Invalid(f"volume {volume.name!r} of pool {volume.pool!r} keeps its data in {data_file!r}, another file")
 
 
 def _clone_name(name: str, taken: set[str]) -> str:

@@ -3,7 +3,7 @@
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from kimchictl.actions.vms.vm_usage import children_of
+from kimchictl.actions.vms.vm_usage import as_known, as_raw, children_of, find_users, raw_paths
 from kimchictl.errors import InUse
 from kimchictl.virt.domain import domains
 from kimchictl.virt.storage import pools, volumes
@@ -29,6 +29,10 @@ def require_childless(host: "Host", volume: Volume) -> None:
 
 def all_volumes(host: "Host") -> list[Volume]:
     """The volumes of all active pools, which are refreshed first; of those that do not answer, what was last known."""
+    return as_known(_as_they_look(host), find_users(host))
+
+
+def _as_they_look(host: "Host") -> list[Volume]:
     active = [pool for pool in pools.list_pools(host) if pool.active]
     return [
         each
@@ -55,13 +59,15 @@ def writers_of(host: "Host", volume: Volume) -> list[str]:
 
 
 def known_as_raw(host: "Host", volume: Volume) -> bool:
-    """Whether a VM has `volume` as a raw disk: then whatever its guest wrote to its beginning is no header."""
-    return any(
-        disk.format == "raw" and disk.source in (volume.path, f"pool:{volume.pool}/{volume.name}")
-        for _, said in domains.descriptions(host)
-        for disk in said.disks
-        if disk.source
-    )
+    """Whether a VM has `volume` as a raw disk, or below one: then what its guest wrote there is no header."""
+    return volume.path in raw_paths([*_as_they_look(host), volume], find_users(host))
+
+
+def known(host: "Host", volume: Volume) -> Volume:
+    """`volume` as what it is known to be: one known as raw has its length, and nothing that backs it."""
+    if volume.format in ("raw", "iso", None) or not known_as_raw(host, volume):
+        return volume
+    return as_raw(volume)
 
 
 def _what(volume: Volume) -> str:

@@ -1,11 +1,10 @@
 """Which VM uses which volume: by the path, or by pool and volume, of its disks, its media and what backs them."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from kimchictl.virt.domain.domains import descriptions
-from kimchictl.virt.storage.pools import Pool
 from kimchictl.virt.storage.volumes import Volume
 
 if TYPE_CHECKING:
@@ -14,10 +13,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Users:
-    """The names of VMs by what they name: "/path" or "pool:POOL/VOLUME"; what of it are disks known as raw."""
+    """The names of VMs by what they name: "/path" or "pool:POOL/VOLUME"; which of it they have as what format."""
 
     by_source: dict[str, set[str]] = field(default_factory=dict)
     raw: set[str] = field(default_factory=set)
+    other: set[str] = field(default_factory=set)
 
     def of(self, volume: Volume) -> tuple[str, ...]:
         """The VMs that use `volume`, sorted."""
@@ -28,15 +28,6 @@ class Users:
         """The VMs that name `path`."""
         return set(self.by_source.get(path, ()))
 
-    def of_pool(self, pool: Pool) -> tuple[str, ...]:
-        """The VMs that use anything in `pool`, sorted: by its name, or below its directory."""
-        below = (pool.path or "").rstrip("/") + "/"
-        found: set[str] = set()
-        for source, names in self.by_source.items():
-            if source.startswith(f"pool:{pool.name}/") or (pool.path and source.startswith(below)):
-                found |= names
-        return tuple(sorted(found))
-
 
 def find_users(host: "Host") -> Users:
     """Ask for every VM's XML, as it runs and as it will start next."""
@@ -45,13 +36,15 @@ def find_users(host: "Host") -> Users:
         sources = [source for disk in said.disks for source in (disk.source, *disk.backing) if source]
         for source in [*sources, *filter(None, [said.nvram])]:
             users.by_source.setdefault(source, set()).add(name)
-        users.raw.update(disk.source for disk in said.disks if disk.source and disk.format == "raw")
+        for disk in said.disks:
+            if disk.source and disk.format:
+                (users.raw if disk.format == "raw" else users.other).add(disk.source)
     return users
 
 
 def with_users(volumes: Iterable[Volume], users: Users) -> list[Volume]:
     """`volumes` with `used_by`; what backs a volume in use is in use itself."""
-    listed = list(volumes)
+    listed = as_known(volumes, users)
     names = {volume.path: set(users.of(volume)) for volume in listed}
     backing = {volume.path: volume.backing for volume in listed}
     for volume in listed:
@@ -60,15 +53,47 @@ def with_users(volumes: Iterable[Volume], users: Users) -> list[Volume]:
             names[below] |= names[volume.path]
             seen.add(below)
             below = backing[below]
-    return [_as_known(replace(volume, used_by=tuple(sorted(names[volume.path]))), users) for volume in listed]
+    return [replace(volume, used_by=tuple(sorted(names[volume.path]))) for volume in listed]
 
 
-def _as_known(volume: Volume, users: Users) -> Volume:
-    """A disk that a VM has as raw is raw: what its guest wrote to its beginning may look like a header."""
-    raw = volume.path in users.raw or f"pool:{volume.pool}/{volume.name}" in users.raw
-    if not raw or volume.format in ("raw", "iso", None):
+def as_known(volumes: Iterable[Volume], users: Users) -> list[Volume]:
+    """`volumes`, with those that are known as raw as raw: what a guest wrote to the beginning of one is no header."""
+    listed = list(volumes)
+    raw = raw_paths(listed, users)
+    return [as_raw(volume) if volume.path in raw else volume for volume in listed]
+
+
+def raw_paths(volumes: Iterable[Volume], users: Users) -> set[str]:
+    """The paths of `volumes` that VMs have as raw disks, or that back their other disks as raw.
+
+    The header of a disk that a VM has as qcow2 is qemu's alone to write, so what it says of the one below is true.
+    """
+    by_path = {volume.path: volume for volume in volumes if volume.path}
+    raw = {path for path, volume in by_path.items() if _among(volume, users.raw)}
+    trusted = [volume for path, volume in by_path.items() if path not in raw and _among(volume, users.other)]
+    seen = {volume.path for volume in trusted}
+    while trusted:
+        above = trusted.pop()
+        below = by_path.get(above.backing or "")
+        if below is None or below.path in seen:
+            continue
+        seen.add(below.path)
+        if above.backing_format == "raw":
+            raw.add(above.backing or "")
+        else:
+            trusted.append(below)
+    return raw
+
+
+def _among(volume: Volume, sources: Collection[str]) -> bool:
+    return volume.path in sources or f"pool:{volume.pool}/{volume.name}" in sources
+
+
+def as_raw(volume: Volume) -> Volume:
+    """As a raw disk: as large as its file, with nothing below it."""
+    if volume.format in ("raw", "iso", None):
         return volume
-    return replace(volume, format="raw", backing=None)
+    return replace(volume, format="raw", capacity=volume.length, backing=None, backing_format=None)
 
 
 def children_of(path: str, volumes: Iterable[Volume]) -> list[str]:

@@ -4,7 +4,7 @@ import click
 
 from kimchictl.app import App
 from kimchictl.commands.base import Command, complete, expand_names, missing_ok_option, pass_app, yes_option
-from kimchictl.commands.volume.views import emit_made, find, pool_argument
+from kimchictl.commands.volume.views import clean_up, emit_made, find, pool_argument, require_finished
 from kimchictl.units import format_size
 
 # virStorageVolWipeAlgorithm; kimchictl.virt.storage.volumechange has the same list, which needs libvirt to be loaded.
@@ -32,7 +32,9 @@ def resize(app: App, pool_name: str, name: str, size: str, shrink: bool, yes: bo
     """
     from kimchictl.actions.storage.volume_changes import parse_new_size, require_resizable, resize_volume
 
+    clean_up(app, pool_name)
     volume = find(app, pool_name, name)
+    require_finished(app, volume)
     wanted = parse_new_size(size)(volume.capacity or 0)
     require_resizable(app.host, volume, wanted, shrink)
     if wanted < (volume.capacity or 0):
@@ -60,8 +62,9 @@ def clone(app: App, pool_name: str, name: str, new: str | None, to_pool: str | N
     """
     from kimchictl.actions.storage.volume_changes import clone_volume
 
+    clean_up(app, to_pool or pool_name)
     with app.task(f"copy of {name} of pool {pool_name}", app.remote_host) as progress:
-        made = clone_volume(app.host, pool_name, name, to_pool, new, progress)
+        made = clone_volume(app.host, pool_name, name, to_pool, new, progress, app.places.own_state)
     app.note(f"volume {name!r} of pool {pool_name!r} copied to {made.name!r} of pool {made.pool!r}")
     emit_made(app, made)
 
@@ -86,11 +89,13 @@ def wipe(app: App, pool_name: str, names: tuple[str, ...], algorithm: str, yes: 
 
     def one(name: str) -> None:
         found = find(app, pool_name, name)
+        require_finished(app, found)
         require_unused(app.host, found)
         app.confirm(f"wiping volume {name!r} of pool {pool_name!r}", yes)
         wipe_volume(app.host, found, algorithm)
         app.note(f"volume {name!r} of pool {pool_name!r} wiped")
 
+    clean_up(app, pool_name)
     return app.each(names, one)[1]
 
 
@@ -114,9 +119,11 @@ def delete(app: App, pool_name: str, names: tuple[str, ...], missing_ok: bool, y
 
     def one(name: str) -> None:
         found = find(app, pool_name, name)
+        require_finished(app, found)
         require_unused(app.host, found)
         app.confirm(f"deleting volume {name!r} of pool {pool_name!r}", yes)
         delete_volume(app.host, found)
         app.note(f"volume {name!r} of pool {pool_name!r} deleted")
 
+    clean_up(app, pool_name)
     return app.each(names, one, missing_ok)[1]

@@ -4,7 +4,7 @@ import click
 
 from kimchictl.app import App
 from kimchictl.commands.base import Command, pass_app
-from kimchictl.commands.volume.views import DISK_SIZE, emit_made, pool_argument
+from kimchictl.commands.volume.views import DISK_SIZE, clean_up, emit_made, pool_argument
 
 FORMATS = ("qcow2", "raw", "vmdk", "qcow", "qed", "vpc")
 
@@ -30,6 +30,7 @@ def create(app: App, pool_name: str, name: str, size: int | None, form: str | No
     """
     from kimchictl.actions.storage.volume_changes import create_volume
 
+    clean_up(app, pool_name)
     made = create_volume(app.host, pool_name, name, size, form, backing)
     app.note(f"volume {made.name!r} created in pool {pool_name!r}")
     emit_made(app, made)

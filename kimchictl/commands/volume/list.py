@@ -52,6 +52,7 @@ def orphans(app: App, pool_names: tuple[str, ...]) -> int:
 def _list(app: App, pool_names: tuple[str, ...], orphans: bool) -> int:
     from kimchictl.actions.documents.usage import template_users
     from kimchictl.actions.storage.listing import list_volumes, without_owner
+    from kimchictl.actions.storage.unfinished import marked, without_growing
     from kimchictl.virt.storage.pools import names
 
     users = template_users(app.templates)
@@ -60,8 +61,10 @@ def _list(app: App, pool_names: tuple[str, ...], orphans: bool) -> int:
         lambda name: list_volumes(app.host, name, app.config["pool.timeout"], users),
     )
     if found or not status:
-        listed = [each for volumes in found for each in volumes]
-        app.emit_list(without_owner(app.host, listed) if orphans else listed, VOLUMES)
+        listed = marked(app.host, app.places.own_state, [each for volumes in found for each in volumes])
+        if orphans:
+            listed = without_growing(app.host, app.places.own_state, without_owner(app.host, listed))
+        app.emit_list(listed, VOLUMES)
     return status
 
 

@@ -2,14 +2,14 @@
 
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
 from kimchictl.app import App
-from kimchictl.commands.base import Command, pass_app, yes_option
-from kimchictl.commands.volume.views import emit_made, pool_argument
-from kimchictl.errors import UsageError
+from kimchictl.commands.base import BYTES, Command, pass_app, yes_option
+from kimchictl.commands.volume.views import clean_up, emit_made, pool_argument
+from kimchictl.errors import Failed, UsageError
 from kimchictl.units import format_size
 
 if TYPE_CHECKING:
@@ -22,30 +22,42 @@ _checksum_option = click.option("--checksum", metavar="SUM", help="What it must 
 @pool_argument
 @click.argument("file", type=click.Path())
 @click.option("--name", metavar="NAME", help="What to call the volume; by default as the file is called.")
+@click.option("--size", type=BYTES, metavar="SIZE", help="What a pipe gives, like 20G; a pool of devices needs it.")
 @_checksum_option
 @yes_option
 @pass_app
-def upload(app: App, pool_name: str, file: str, name: str | None, checksum: str | None, yes: bool) -> None:
+def upload(
+    app: App, pool_name: str, file: str, name: str | None, size: int | None, checksum: str | None, yes: bool
+) -> None:
     """Make a volume of a file of this machine.
 
-    The pool may be on another host.
+    The pool may be on another host. FILE may be a pipe; - is standard input, and needs a --name.
 
-    Stretches of zeros are not sent. A failure leaves no volume. A volume of that name is replaced if you agree; one
-    that a running VM or another volume needs is not.
+    Stretches of zeros are not sent. A failure leaves no volume. A volume of that name is replaced if you agree, when
+    the new one is whole and not before; one that a running VM or another volume needs is not.
 
     \b
     Examples:
       kimchictl volume upload default debian-12.5.0-amd64-netinst.iso
       kimchictl -c qemu+ssh://far/system volume upload default disk.qcow2 --name web.qcow2
+      xzcat disk.img.xz | kimchictl volume upload default - --name web.img
     """
-    from kimchictl.actions.storage.volume_transfer import find_target, upload_file
+    from kimchictl.actions.storage.volume_upload import find_target, open_input, upload_file
 
-    expected, title = _expected(checksum), name or os.path.basename(file.rstrip("/"))
+    expected, stdin = _expected(checksum), _stdin() if file == "-" else None
+    if file == "-" and not name:
+        raise UsageError("standard input does not say what to call the volume", "give a --name")
+    title = name or os.path.basename(file.rstrip("/"))
+    clean_up(app, pool_name)
     there = find_target(app.host, pool_name, title)
     if there is not None:
-        app.confirm(f"replacing volume {title!r} of pool {pool_name!r} and all that is in it", yes)
-    with app.task(f"upload of {title} to pool {pool_name}", app.remote_host) as progress:
-        made = upload_file(app.host, file, pool_name, title, there, expected, progress)
+        users = f", which {', '.join(there.used_by)} uses," if there.used_by else ""
+        app.confirm(f"replacing volume {title!r} of pool {pool_name!r}{users} and all that is in it", yes)
+    with (
+        app.task(f"upload of {title} to pool {pool_name}", app.remote_host) as progress,
+        open_input(file, size, stdin) as given,
+    ):
+        made = upload_file(app.host, given, pool_name, title, there, expected, progress, app.places.own_state)
     app.note(f"volume {title!r} uploaded to pool {pool_name!r}")
     emit_made(app, made)
 
@@ -69,17 +81,17 @@ def download(app: App, pool_name: str, name: str, file: str | None, checksum: st
       kimchictl volume download default web.qcow2 /backup/web.qcow2
       kimchictl -c qemu+ssh://far/system volume download default web.img - | zstd > web.img.zst
     """
-    from kimchictl.actions.storage.volume_transfer import download_volume, write_volume
+    from kimchictl.actions.storage.volume_download import download_volume, write_volume
     from kimchictl.actions.storage.volume_use import writers_of
     from kimchictl.virt.storage.volumes import find_volume
 
     expected = _expected(checksum)
+    output = _stdout(expected) if file == "-" else None
     if writers := writers_of(app.host, find_volume(app.host, pool_name, name)):
         app.note(f"vm {', '.join(writers)} writes to it meanwhile: the copy may not be consistent")
-    if file == "-":
-        if expected is not None:
-            raise UsageError("--checksum needs a FILE", "what went to standard output cannot be taken back")
-        write_volume(app.host, pool_name, name, sys.stdout.buffer)
+    if output is not None:
+        with app.task(f"download of {name} from pool {pool_name}", app.remote_host) as progress:
+            write_volume(app.host, pool_name, name, output, progress)
         return
     path = _path(file, name)
     with app.task(f"download of {name} from pool {pool_name}", app.remote_host) as progress:
@@ -87,6 +99,28 @@ def download(app: App, pool_name: str, name: str, file: str | None, checksum: st
     resumed = f", {format_size(done.resumed)} of it from an earlier attempt" if done.resumed else ""
     verified = ", verified" if done.checksum else ""
     app.note(f"volume {name!r} downloaded to {path}: {format_size(done.size)}{resumed}{verified}")
+
+
+def _stdin() -> BinaryIO:
+    """Standard input as bytes; whoever calls `cli.main` may have put something else there."""
+    stream: BinaryIO | None = getattr(sys.stdin, "buffer", None)
+    if stream is None:
+        raise Failed("standard input is closed, or gives no bytes")
+    if sys.stdin.isatty():
+        raise UsageError("standard input is a terminal", "give a FILE, or pipe something into it")
+    return stream
+
+
+def _stdout(expected: "Checksum | None") -> BinaryIO:
+    """The same of standard output."""
+    if expected is not None:
+        raise UsageError("--checksum needs a FILE", "what went to standard output cannot be taken back")
+    stream: BinaryIO | None = getattr(sys.stdout, "buffer", None)
+    if stream is None:
+        raise Failed("standard output is closed, or takes no bytes")
+    if sys.stdout.isatty():
+        raise UsageError("standard output is a terminal", "give a FILE, or pipe it into something")
+    return stream
 
 
 def _path(file: str | None, name: str) -> str:

@@ -16,9 +16,9 @@ VOLUMES = View(
     columns=("name", "pool", "format", "capacity", "allocation", "used_by", "os_distro", "os_version"),
     keys=(
         "name", "pool", "type", "format", "path", "capacity", "allocation", "backing", "used_by", "os_distro",
-        "os_version", "bootable",
+        "os_version", "bootable", "unfinished",
     ),
-    wide=("type", "path", "backing", "bootable"),
+    wide=("type", "path", "backing", "bootable", "unfinished"),
 )  # fmt: skip
 
 DISK_SIZE = Parsed("size", lambda text: parse_size(text, bare=GIB))
@@ -30,8 +30,25 @@ def find(app: App, pool: str, name: str) -> "Volume":
     """The volume, with all that uses it."""
     from kimchictl.actions.documents.usage import template_users
     from kimchictl.actions.storage.listing import show_volume
+    from kimchictl.actions.storage.unfinished import marked
 
-    return show_volume(app.host, pool, name, template_users(app.templates))
+    found = show_volume(app.host, pool, name, template_users(app.templates))
+    return marked(app.host, app.places.own_state, [found])[0]
+
+
+def clean_up(app: App, pool: str, but: str | None = None) -> None:
+    """Before something is made or changed in `pool`: what killed processes left there goes, and that is said."""
+    from kimchictl.actions.storage.unfinished import take_back
+
+    for sentence in take_back(app.host, app.places.own_state, pool, but):
+        app.note(sentence)
+
+
+def require_finished(app: App, volume: "Volume") -> None:
+    """Raises InUse while a process of one's own is at making `volume`."""
+    from kimchictl.actions.storage import unfinished
+
+    unfinished.require_finished(app.host, app.places.own_state, volume)
 
 
 def emit_made(app: App, made: "Volume") -> None:

@@ -57,15 +57,22 @@ class Part:
         sync_directory(os.path.dirname(path) or ".", path)
 
 
+def part_path(path: str, mark: str = "") -> str:
+    """Where the part file for `path` is. A long name is cut, and not inside of a character."""
+    directory, name = os.path.split(path)
+    stem = name
+    while len(os.fsencode(stem)) > 240 - len(mark):
+        stem = stem[:-1]
+    return os.path.join(directory, f".{stem}{f'.{mark}' if mark else ''}.part")
+
+
 @contextmanager
 def part_file(path: str, mark: str = "", keep: bool = False) -> Iterator[Part]:
     """The part file for `path`, locked; gone afterwards, one way or the other. `mark` becomes a part of its name.
 
     With `keep` it stays when the block fails and something is in it.
     """
-    directory, name = os.path.split(path)
-    stem = os.fsdecode(os.fsencode(name)[: 240 - len(mark)]) + (f".{mark}" if mark else "")
-    part = Part(-1, os.path.join(directory, f".{stem}.part"))
+    part = Part(-1, part_path(path, mark))
     try:
         part.descriptor = _open_locked(part.path, path)
     except OSError as error:

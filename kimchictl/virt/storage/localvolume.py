@@ -18,6 +18,8 @@ class LocalVolume(NamedTuple):
     capacity: int
     allocation: int
     backing: str | None = None
+    backing_format: str | None = None
+    length: int | None = None
 
 
 def read_local(directory: str, name: str) -> LocalVolume | None:
@@ -37,4 +39,5 @@ def read_local(directory: str, name: str) -> LocalVolume | None:
         return None
     # libvirt has a relative name of a backing file lead on from where the image really is, as qemu does.
     backing = found.backing and os.path.normpath(os.path.join(os.path.dirname(found.path), found.backing))
-    return LocalVolume("file", found.format, path, found.virtual_size, status.st_blocks * 512, backing)
+    taken, length = status.st_blocks * 512, status.st_size or None  # libvirt tells no length of 0
+    return LocalVolume("file", found.format, path, found.virtual_size, taken, backing, found.backing_format, length)

@@ -1,9 +1,11 @@
 """Storage volumes changed in place, or copied by the host itself."""
 
+from collections.abc import Callable
 from typing import Any
 
-from kimchictl.errors import Exists, Invalid
-from kimchictl.virt.connection import Host, asking
+from kimchictl.errors import Exists, Invalid, TimedOut
+from kimchictl.virt.connection import Host, asking, is_code
+from kimchictl.virt.deadlines import Running
 from kimchictl.virt.storage.pools import find_active_pool, outline
 from kimchictl.virt.storage.volumes import (
     BLOCK_POOLS,
@@ -17,6 +19,7 @@ from kimchictl.virt.storage.volumes import (
 
 # virStorageVolWipeAlgorithm, in its order. All but zero and trim need scrub(1) on the host.
 WIPES = ("zero", "nnsa", "dod", "bsi", "gutmann", "schneier", "pfitzner7", "pfitzner33", "random", "trim")
+_LOOK_SECONDS = 0.25
 _CONVERTED = ("qcow2", "qcow", "qed", "vmdk", "vpc", "vdi")  # what qemu-img writes; all else is copied as it is
 
 
@@ -34,10 +37,13 @@ def wipe_volume(host: Host, pool: str, name: str, algorithm: str) -> None:
         volume.wipePattern(WIPES.index(algorithm), 0)
 
 
-def clone_volume(host: Host, pool: str, name: str, to_pool: str, new: str) -> Volume:
+def clone_volume(
+    host: Host, pool: str, name: str, to_pool: str, new: str, watch: Callable[[int], None] = lambda _taken: None
+) -> Volume:
     """Copy it, with all that backs it, as `new` into `to_pool`; nothing is left of a copy that fails.
 
-    Raises NotFound, Exists, WrongState, Invalid.
+    Until it is done, `watch` is told every now and then how many bytes the copy takes: never before it is there, and
+    then it is this one's own. Raises NotFound, Exists, WrongState, Invalid.
     """
     check_name(new)
     source = find_handle(host, pool, name)
@@ -51,5 +57,38 @@ def clone_volume(host: Host, pool: str, name: str, to_pool: str, new: str) -> Vo
         raise Exists(f"volume {new!r} already exists in pool {to_pool!r}")
     form = volume.format if volume.format in _CONVERTED and not block else "raw"
     with asking(f"volume {name!r} of pool {pool!r} cannot be cloned"):
-        made: Any = target.createXMLFrom(volume_xml(new, volume.capacity, form, full=block), source, 0)
+        document = volume_xml(new, volume.capacity, form, full=block)
+        call: Running[Any] = Running(lambda: target.createXMLFrom(document, source, 0))
+        try:
+            made = _watched(host, call, target, new, watch)
+        except host.lib.libvirtError:
+            raise
+        except BaseException:
+            _end(host, call, new)
+            raise
         return read_volume(made, to_pool)
+
+
+def _watched(host: Host, call: "Running[Any]", target: Any, new: str, watch: Callable[[int], None]) -> Any:
+    """The result of a copy that runs: one blocking call, which can only be looked at from beside it."""
+    while True:
+        try:
+            return call.wait(_LOOK_SECONDS, new)
+        except TimedOut:
+            pass
+        try:
+            taken = target.storageVolLookupByName(new).info()[2]
+        except host.lib.libvirtError as error:
+            if not is_code(error, "NO_STORAGE_VOL"):
+                raise
+        else:
+            watch(taken)
+
+
+def _end(host: Host, call: "Running[Any]", new: str) -> None:
+    """After an interrupt: libvirt lets nobody stop a copy, nor delete it before it is whole."""
+    host.note(f"volume {new!r} is deleted as soon as libvirt ends the copy, which cannot be stopped")
+    try:
+        call.wait(None, new).delete(0)
+    except host.lib.libvirtError:
+        return  # the copy failed by itself, or the connection did: then its note tells the next one

@@ -23,9 +23,11 @@ BLOCK_POOLS = ("logical", "disk", "iscsi", "iscsi-direct")  # their volumes are 
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """Sizes are bytes; `backing` is the path of the image below it; `used_by` names VMs.
+    """Sizes are bytes; `backing` is the path of the image below it, `backing_format` what it is said to be.
 
-    `os_distro`, `os_version` and `bootable` are an image's, None for what is no image.
+    `length` is that of its file, None if it is empty: the capacity of what is raw. `used_by` names VMs;
+    `unfinished` says who makes it, while it is not whole. `os_distro`, `os_version` and `bootable` are an image's, None
+    for what is no image.
     """
 
     name: str
@@ -36,7 +38,10 @@ class Volume:
     capacity: int | None
     allocation: int | None
     backing: str | None = None
+    backing_format: str | None = None
+    length: int | None = None
     used_by: tuple[str, ...] = ()
+    unfinished: str | None = None
     os_distro: str | None = None
     os_version: str | None = None
     bootable: bool | None = None
@@ -148,7 +153,7 @@ def read_both(handle: Any, pool_name: str) -> tuple[Volume, VolumeFile]:
 
 
 def _volume(root: xml.Element, name: str, pool_name: str) -> Volume:
-    form = root.find("target/format")
+    form, below = root.find("target/format"), root.find("backingStore/format")
     return Volume(
         name=name,
         pool=pool_name,
@@ -158,6 +163,8 @@ def _volume(root: xml.Element, name: str, pool_name: str) -> Volume:
         capacity=xml.number(root, "capacity"),
         allocation=xml.number(root, "allocation"),
         backing=xml.text(root, "backingStore/path"),
+        backing_format=below.get("type") if below is not None else None,
+        length=xml.number(root, "physical"),
     )
 
 

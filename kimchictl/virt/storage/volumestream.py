@@ -4,48 +4,62 @@ upload     a new volume of exactly these bytes, or none at all
 download   the bytes of a volume, from any offset on, with its holes told apart
 """
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from kimchictl.errors import Failed
+from kimchictl.errors import Failed, Invalid, KimchiError
 from kimchictl.virt.connection import Host, asking
-from kimchictl.virt.storage.volumes import Volume, create_volume, find_handle, read_volume
+from kimchictl.virt.storage.pools import list_pools, outline
+from kimchictl.virt.storage.volumes import BLOCK_POOLS, Volume, create_volume, find_handle, read_volume
 
 _PIECE = 256 << 10  # bytes; libvirt's messages hold little more
 _ZEROS = bytes(_PIECE)
 _AT_HOLE = -3  # what virStreamRecvFlags answers at the beginning of a hole
 
 
-def upload(host: Host, pool_name: str, name: str, size: int, pieces: Iterable[bytes]) -> Volume:
+def upload(
+    host: Host,
+    pool_name: str,
+    name: str,
+    size: int | None,
+    pieces: Iterable[bytes],
+    made: Callable[[], None] = lambda: None,
+) -> Volume:
     """Make the volume, `size` bytes, raw, and fill it with `pieces`; deleted again when anything goes wrong.
 
-    Zeros are not sent, and need no room in it. It can be seen by others while it grows, as libvirt has no rename for a
-    volume. Raises Exists, NotFound, WrongState, Failed, and what `pieces` raises.
+    Zeros are not sent, and need no room in it. With `size` None it grows, which a device cannot. It can be seen by
+    others meanwhile, as libvirt has no rename for a volume; `made()` is called when it is there and before it holds
+    anything. Raises Exists, NotFound, WrongState, Invalid, Failed, and what `pieces` raises.
     """
-    made = create_volume(host, pool_name, name, size, "raw")
-    handle = find_handle(host, pool_name, name)
+    if size is None and outline(host, pool_name)[0] in BLOCK_POOLS:
+        raise Invalid(f"a volume of pool {pool_name!r} is a device, whose size must be known", "give it as --size")
+    create_volume(host, pool_name, name, size or 0, "raw")
     try:
+        made()
+        handle = find_handle(host, pool_name, name)
         _fill(host, handle, name, size, pieces)
+        list_pools(host, (pool_name,))  # where another volume is just being copied it cannot be refreshed: no harm
         with asking(f"volume {name!r} of pool {pool_name!r}"):
-            handle.storagePoolLookupByVolume().refresh(0)
             return read_volume(find_handle(host, pool_name, name), pool_name)
     except BaseException:
-        with suppress(host.lib.libvirtError):
-            find_handle(host, pool_name, made.name).delete(0)
+        with suppress(host.lib.libvirtError, KimchiError):
+            find_handle(host, pool_name, name).delete(0)
         raise
 
 
-def _fill(host: Host, handle: Any, name: str, size: int, pieces: Iterable[bytes]) -> None:
+def _fill(host: Host, handle: Any, name: str, size: int | None, pieces: Iterable[bytes]) -> None:
     what, done = f"volume {name!r} cannot be written", 0
     with _stream(host) as stream:
         with asking(what):
-            handle.upload(stream, 0, size, host.lib.VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM)
+            handle.upload(stream, 0, size or 0, host.lib.VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM)
         for piece in pieces:
             done += len(piece)
+            if size is not None and done > size:
+                raise Failed(f"volume {name!r} was to get {size} bytes, and there are more")
             with asking(what):
                 _send(stream, memoryview(piece))
-        if done != size:
+        if size is not None and done != size:
             raise Failed(f"volume {name!r} got {done} bytes, not {size}")
         with asking(what):
             stream.finish()

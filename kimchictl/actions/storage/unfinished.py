@@ -1,0 +1,209 @@
+"""Volumes that were being made when their process was killed: marked in lists, and taken back by the next verb.
+
+    STATE/creating/HEX.json    see kimchictl.actions.host.notes; here with `verb` (upload, fetch, copy) and `volumes`,
+                               where one entry tells of one volume: pool, volume, capacity, seed, at, made
+
+Taken back is only what is provably ours and that nothing uses: a volume noted as made that has the size it was to have;
+or one that was just being made, if it is as old as the note and empty.
+"""
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from shlex import quote
+from typing import TYPE_CHECKING, Any
+
+from kimchictl.actions.host.notes import find_notes, is_abandoned, new_note, remove_note, write_note
+from kimchictl.actions.vms.vm_usage import children_of, find_users
+from kimchictl.errors import InUse, KimchiError, NotFound
+from kimchictl.virt.storage import volumes
+from kimchictl.virt.storage.volumes import Volume, VolumeFile
+
+if TYPE_CHECKING:
+    from kimchictl.virt.connection import Host
+
+_EMPTY = 1 << 20  # bytes that an image without data may take
+_AGE = 120.0  # seconds that the host may take to make a volume
+_KEYS = {"pool", "volume", "capacity", "seed", "at", "made"}
+
+
+@dataclass(slots=True)
+class Note:
+    """What is noted of one volume that is being made; without a `path` nothing is.
+
+    `whole` names a volume of the same pool that has all of the content already.
+    """
+
+    path: str | None
+    host: "Host"
+    verb: str
+    pool: str
+    volume: str
+    capacity: int | None
+    whole: str | None = None
+    is_made: bool = False
+
+    def made(self) -> None:
+        """The volume is there, and it was this process that made it."""
+        self.is_made = True
+        self.write()
+
+    def write(self) -> None:
+        """Keep it. Where that cannot be, the work goes on without."""
+        if self.path is None:
+            return
+        entry = {"pool": self.pool, "volume": self.volume, "capacity": self.capacity, "seed": False, "at": time.time()}
+        record = {"verb": self.verb, "whole": self.whole, "volumes": [{**entry, "made": self.is_made}]}
+        try:
+            write_note(self.path, self.host.uri, record)
+        except KimchiError as error:
+            self.host.note(f"if this {self.verb} is killed, nobody will know what is left of it: {error}")
+            self.path = None
+
+    def done(self) -> None:
+        """The volume is whole, or gone."""
+        if self.path is not None:
+            remove_note(self.path)
+
+
+@contextmanager
+def noted(
+    host: "Host",
+    state_dir: str | None,
+    verb: str,
+    pool: str,
+    volume: str,
+    capacity: int | None,
+    whole: str | None = None,
+) -> Iterator[Note]:
+    """A note for the time that `verb` makes `volume`; it stays where a half of it does, as the connection is gone."""
+    path = new_note(state_dir) if state_dir is not None and not host.is_test else None
+    note = Note(path, host, verb, pool, volume, capacity, whole)
+    note.write()
+    try:
+        yield note
+    except BaseException as error:
+        if (isinstance(error, KimchiError) and not note.is_made) or _is_gone(host, pool, volume):
+            note.done()
+        raise
+    note.done()
+
+
+def _is_gone(host: "Host", pool: str, volume: str) -> bool:
+    try:
+        return volume not in volumes.names(host, pool)
+    except KimchiError:
+        return False
+
+
+# ---- by others -------------------------------------------------------------------------------------------------------
+
+
+def take_back(host: "Host", state_dir: str, pool: str, but: str | None = None) -> list[str]:
+    """Delete what killed processes left in `pool`; a sentence for each thing. The volume `but` is left alone."""
+    notes = [(path, record) for path, record in find_notes(state_dir, host.uri) if is_of_volumes(record)]
+    alive = {name for _, record in notes if not is_abandoned(record) for name in _names(record)}
+    said: list[str] = []
+    for path, record in notes:
+        names = _names(record)
+        if not is_abandoned(record) or any(of != pool or name == but for of, name in names):
+            continue
+        try:
+            said += [*_taken_back(host, record, alive)]
+            remove_note(path)
+        except KimchiError as error:
+            said.append(f"what {_killed(record)} left in pool {pool!r} cannot be removed yet: {error}")
+    return said
+
+
+def _taken_back(host: "Host", record: dict[str, Any], alive: set[tuple[str, str]]) -> Iterator[str]:
+    for entry in record["volumes"]:
+        pool, name = entry["pool"], entry["volume"]
+        if (pool, name) in alive:
+            continue  # somebody is at it again
+        try:
+            found, file = volumes.read_both(volumes.find_handle(host, pool, name), pool)
+        except NotFound:
+            continue
+        if not is_ours(entry, found, file):
+            yield f"pool:{pool}/{name} may be left from {_killed(record)}; it is not certain, and stays"
+        elif not in_use(host, found):
+            volumes.delete_volume(host, pool, name)
+            yield f"pool:{pool}/{name} deleted: it was left from {_killed(record)}"
+        if isinstance(whole := record.get("whole"), str):
+            yield (
+                f"pool:{pool}/{whole} has what pool:{pool}/{name} was to have: "
+                f"kimchictl volume clone {quote(pool)} {quote(whole)} {quote(name)}"
+            )
+
+
+def is_ours(entry: dict[str, Any], found: Volume, file: VolumeFile) -> bool:
+    """Whether a volume is the one that the note's `entry` tells of. Its capacity may be what a header in it says."""
+    if entry["capacity"] is not None and entry["capacity"] not in (found.capacity, file.size or 0):
+        return False
+    if entry["made"]:
+        return True
+    young = file.mtime is not None and -2 <= file.mtime - entry["at"] <= _AGE
+    return young and (entry["seed"] or (found.allocation or 0) <= _EMPTY)
+
+
+def in_use(host: "Host", found: Volume) -> bool:
+    """Whether somebody has taken it into use all the same."""
+    return bool(find_users(host).of(found) or children_of(found.path or "", volumes.list_volumes(host, found.pool)))
+
+
+def marked(host: "Host", state_dir: str, listed: Iterable[Volume]) -> list[Volume]:
+    """`listed`, with what is said of those that are not whole."""
+    said: dict[tuple[str, str], str] = {}
+    for _, record in find_notes(state_dir, host.uri):
+        if is_of_volumes(record):
+            text = f"left from {_killed(record)}" if is_abandoned(record) else _who(record)
+            said.update(dict.fromkeys(_names(record), text))
+    return [replace(each, unfinished=said.get((each.pool, each.name))) for each in listed] if said else list(listed)
+
+
+def without_growing(host: "Host", state_dir: str, listed: Iterable[Volume]) -> list[Volume]:
+    """`listed` without those that a process is still making."""
+    growing = _growing(host, state_dir)
+    return [each for each in listed if (each.pool, each.name) not in growing]
+
+
+def require_finished(host: "Host", state_dir: str, volume: Volume) -> None:
+    """Raises InUse, naming the process, while one is at making `volume`."""
+    if who := _growing(host, state_dir).get((volume.pool, volume.name)):
+        message = f"volume {volume.name!r} of pool {volume.pool!r} is not whole: {who}"
+        raise InUse(message, "wait until it is done; kimchictl task list shows it")
+
+
+def _growing(host: "Host", state_dir: str) -> dict[tuple[str, str], str]:
+    """Who makes each volume that is being made."""
+    notes = [record for _, record in find_notes(state_dir, host.uri) if is_of_volumes(record)]
+    return {name: _who(record) for record in notes if not is_abandoned(record) for name in _names(record)}
+
+
+def is_of_volumes(record: dict[str, Any]) -> bool:
+    """Whether it is a note like those that are written here, and sound."""
+    entries = record.get("volumes")
+    return (
+        isinstance(record.get("verb"), str)
+        and isinstance(entries, list)
+        and all(isinstance(entry, dict) and _is_sound(entry) for entry in entries)
+    )
+
+
+def _is_sound(entry: dict[str, Any]) -> bool:
+    named = isinstance(entry.get("pool"), str) and isinstance(entry.get("volume"), str)
+    return entry.keys() >= _KEYS and named and isinstance(entry["at"], int | float)
+
+
+def _names(record: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(entry["pool"], entry["volume"]) for entry in record["volumes"]]
+
+
+def _who(record: dict[str, Any]) -> str:
+    return f"{record['verb']} by process {record['process'].get('pid')}"
+
+
+def _killed(record: dict[str, Any]) -> str:
+    return f"{'an' if record['verb'][:1] in 'aeiou' else 'a'} {record['verb']} that was killed"

@@ -1,0 +1,290 @@
+"""Files of this machine and what comes through pipes, as volumes: exactly the bytes that they are.
+
+    POOL/
+      NAME             a new volume grows under its own name, as libvirt has no rename for one
+      .NAME.HEX.part   what is to replace one. Only when it is whole, and what its checksum says, it takes the place of
+                       the old one: in a directory of this machine by rename(2); elsewhere the old one is deleted and
+                       the host copies the new one to its name, which stays under its own until that is done
+
+A note (unfinished.py) tells the next verb of what a killed process left.
+"""
+
+import hashlib
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from secrets import token_hex
+from shlex import quote
+from typing import TYPE_CHECKING, BinaryIO
+
+from kimchictl import files
+from kimchictl.actions.storage.unfinished import noted
+from kimchictl.actions.storage.volume_changes import copy_here
+from kimchictl.actions.storage.volume_use import require_childless, require_still
+from kimchictl.actions.vms.vm_usage import find_users, with_users
+from kimchictl.errors import Damaged, Failed, Invalid, NotFound
+from kimchictl.media.remote.checksums import Checksum
+from kimchictl.media.source import Source, Unreadable, open_source
+from kimchictl.progress import SILENT, Progress
+from kimchictl.units import format_size
+from kimchictl.virt.storage import pools, volumes, volumestream
+from kimchictl.virt.storage.poolrefresh import FILE_POOLS
+from kimchictl.virt.storage.volumes import BLOCK_POOLS, Volume
+
+if TYPE_CHECKING:
+    from kimchictl.virt.connection import Host
+
+READ = 1 << 20
+_NAME_LIMIT = 200  # bytes of a name that its part's name takes over
+_ZEROS = bytes(READ)
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """What is uploaded: `size` bytes, None where only its end will tell; `taken` is what they take on a disk here."""
+
+    name: str
+    size: int | None
+    taken: int | None
+    pieces: Callable[[], Iterator[bytes]]
+
+
+@contextmanager
+def open_input(path: str, size: int | None = None, stdin: BinaryIO | None = None) -> Iterator[Input]:
+    """The file, block device or pipe at `path`; "-" is `stdin`. `size` is what a pipe is said to give.
+
+    Raises NotFound, Unreadable, Invalid.
+    """
+    if path == "-" and stdin is not None:
+        yield Input("standard input", _rest(stdin) if size is None else size, None, lambda: _read(stdin, path))
+    elif _is_pipe(path):
+        try:
+            with open(path, "rb", buffering=0) as pipe:
+                yield Input(path, size, None, lambda: _read(pipe, path))
+        except OSError as error:
+            raise files.failed("read", path, error) from error
+    else:
+        with open_source(path) as source:
+            length = source.size or 0
+            if size not in (None, length):
+                raise Invalid(f"{path} has {length} bytes, not {size}", "--size is for what comes through a pipe")
+            yield Input(source.location, length, _taken(source), lambda: _pieces(source, length))
+
+
+def _is_pipe(path: str) -> bool:
+    try:
+        return stat.S_ISFIFO(os.stat(path).st_mode)
+    except (OSError, ValueError):
+        return False  # opening it says why
+
+
+def _rest(stream: BinaryIO) -> int | None:
+    """What is left of a file that is standard input; None for a pipe."""
+    try:
+        status = os.fstat(stream.fileno())
+        return status.st_size - stream.tell() if stat.S_ISREG(status.st_mode) else None
+    except (OSError, ValueError):
+        return None
+
+
+def _read(stream: BinaryIO, what: str) -> Iterator[bytes]:
+    while True:
+        try:
+            piece = stream.read(READ)
+        except (OSError, ValueError) as error:
+            raise Unreadable(f"{what!r} cannot be read", str(error)) from error
+        if not piece:
+            return
+        yield piece
+
+
+def _pieces(source: Source, size: int) -> Iterator[bytes]:
+    offset = 0
+    while offset < size and (piece := source.read(offset, min(READ, size - offset))):
+        yield piece
+        offset += len(piece)
+
+
+def _taken(source: Source) -> int:
+    """Holes are not sent. What a compressing file system takes less, is."""
+    size = source.size or 0
+    return min(size, os.stat(source.location).st_blocks * 512) if source.kind == "file" else size
+
+
+# ---- where to --------------------------------------------------------------------------------------------------------
+
+
+def find_target(host: "Host", pool: str, name: str) -> Volume | None:
+    """The volume that an upload would replace, if it may be, with the VMs that use it; None if there is none.
+
+    Raises InUse if a running VM or another volume needs it, Invalid for a directory, NotFound and WrongState for the
+    pool.
+    """
+    volumes.check_name(name)
+    pools.find_active_pool(host, pool)
+    try:
+        volume = volumes.find_volume(host, pool, name)
+    except NotFound:
+        return None
+    if volume.type not in ("file", "block", "network"):
+        raise Invalid(f"volume {name!r} of pool {pool!r} is a {volume.type}, which cannot be replaced")
+    require_still(host, volume)
+    require_childless(host, volume)
+    return with_users([volume], find_users(host))[0]
+
+
+def directory_here(host: "Host", pool: str) -> str | None:
+    """The directory of `pool`, if it is one of this machine in which we may write."""
+    kind, directory, _ = pools.outline(host, pool)
+    here = kind in FILE_POOLS and directory and host.is_local and not host.is_test
+    return directory if here and directory and os.access(directory, os.W_OK | os.X_OK) else None
+
+
+def upload_file(
+    host: "Host",
+    given: Input,
+    pool: str,
+    name: str,
+    replace: Volume | None = None,
+    expected: Checksum | None = None,
+    progress: Progress = SILENT,
+    state_dir: str | None = None,
+) -> Volume:
+    """What is `given` as the volume `name`. On failure there is nothing new, and what was there is still there.
+
+    `replace` is what `find_target` found. With `state_dir` there is a note of it meanwhile. Raises NotFound, Failed,
+    Damaged for another checksum than `expected`, Exists, WrongState.
+    """
+    _require_space(host, pool, name, given, replace)
+    title = name if replace is None else _part_name(name)
+    pieces = given.pieces()
+    if expected is not None:
+        pieces = _verified(pieces, given.name, expected)
+    made = _upload(host, pool, title, given.size, pieces, progress, state_dir)
+    if replace is None:
+        return made
+    return _put_in_place(host, made, replace, progress, state_dir)
+
+
+def _part_name(name: str) -> str:
+    return f".{os.fsencode(name)[:_NAME_LIMIT].decode('utf-8', 'ignore')}.{token_hex(4)}.part"
+
+
+def copy_bytes(
+    host: "Host", volume: Volume, pool: str, new: str, progress: Progress = SILENT, state_dir: str | None = None
+) -> Volume:
+    """Copy a volume through this machine as the bytes that it is, whatever they look like."""
+    size = volumes.find_file(host, volume.pool, volume.name).size or volume.capacity or 0
+    pieces = plain(volumestream.download(host, volume.pool, volume.name))
+    return _upload(host, pool, new, size, pieces, progress, state_dir)
+
+
+def _upload(
+    host: "Host",
+    pool: str,
+    name: str,
+    size: int | None,
+    pieces: Iterator[bytes],
+    progress: Progress,
+    state_dir: str | None,
+) -> Volume:
+    def reported() -> Iterator[bytes]:
+        done = 0
+        for piece in pieces:
+            yield piece
+            done += len(piece)
+            progress.advance(done)
+
+    progress.begin(f"uploading {name}", size, "bytes")
+    try:
+        with noted(host, state_dir, "upload", pool, name, size) as note:
+            return volumestream.upload(host, pool, name, size, reported(), note.made)
+    finally:
+        progress.end()
+
+
+def _require_space(host: "Host", pool: str, name: str, given: Input, replace: Volume | None) -> None:
+    """Raises Failed for what cannot find room. What replaces a volume stands beside it for a while."""
+    kind, _, free = pools.outline(host, pool)
+    needed = given.size if kind in BLOCK_POOLS or given.taken is None else given.taken
+    if needed is not None and needed > free:
+        hint = f"it stays until the new one is whole; or kimchictl volume delete {quote(pool)} {quote(name)} first"
+        message = f"{name} needs {format_size(needed)}, and {format_size(free)} are free in pool {pool!r}"
+        raise Failed(message + (" beside the old one" if replace else ""), hint if replace else None)
+
+
+def _verified(pieces: Iterator[bytes], what: str, expected: Checksum) -> Iterator[bytes]:
+    """`pieces`; after the last one, Damaged if they are not what is expected."""
+    digest = hashlib.new(expected.algorithm)
+    for piece in pieces:
+        digest.update(piece)
+        yield piece
+    require_same(what, Checksum(expected.algorithm, digest.hexdigest()), expected)
+
+
+def require_same(what: str, found: Checksum, expected: Checksum) -> None:
+    """Raises Damaged."""
+    if found != expected:
+        raise Damaged(f"{what} is not what its checksum says: {found}, not {expected}")
+
+
+# ---- in the place of another -----------------------------------------------------------------------------------------
+
+
+def _put_in_place(host: "Host", made: Volume, old: Volume, progress: Progress, state_dir: str | None) -> Volume:
+    """`made` under the name of `old`, which goes."""
+    directory = directory_here(host, made.pool)
+    try:
+        require_still(host, old)  # it was looked at before the upload, which may have taken hours
+        require_childless(host, old)
+        if directory is not None:
+            _rename(f"{directory}/{made.name}", f"{directory}/{old.name}")
+            pools.list_pools(host, (made.pool,))
+            return volumes.find_volume(host, made.pool, old.name)
+    except BaseException:
+        volumes.delete_volume(host, made.pool, made.name)
+        raise
+    volumes.delete_volume(host, old.pool, old.name)
+    try:
+        done = _copied(host, made, old.name, progress, state_dir)
+    except BaseException:
+        words = f"kimchictl volume clone {quote(made.pool)} {quote(made.name)} {quote(old.name)}"
+        host.note(f"volume {made.name!r} of pool {made.pool!r} has all that was uploaded: {words}")
+        raise
+    volumes.delete_volume(host, made.pool, made.name)
+    return done
+
+
+def _rename(new: str, old: str) -> None:
+    """rename(2), with the content on the disk before the name: a crash leaves the one or the other. Raises Failed."""
+    try:
+        descriptor = os.open(new, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.replace(new, old)
+    except OSError as error:
+        raise files.failed("replace", old, error) from error
+    files.sync_directory(os.path.dirname(old), old)
+
+
+def _copied(host: "Host", made: Volume, name: str, progress: Progress, state_dir: str | None) -> Volume:
+    """By the host itself, where it takes the bytes for what they are; else through this machine."""
+    if made.type in ("file", "block") and made.format in ("raw", "iso"):
+        return copy_here(host, made, made.pool, name, progress, state_dir)
+    return copy_bytes(host, made, made.pool, name, progress, state_dir)
+
+
+def plain(pieces: Iterator[bytes | int]) -> Iterator[bytes]:
+    """Holes as the zeros that they stand for."""
+    for piece in pieces:
+        if isinstance(piece, bytes):
+            yield piece
+            continue
+        while piece:
+            length = min(piece, READ)
+            yield _ZEROS[:length]
+            piece -= length
