@@ -72,15 +72,27 @@ def test_linked_clones_share_what_was_and_keep_their_changes(web, kimchi, form):
     kimchi("volume", "delete", "default", base.name, "--yes", status=4)
 
 
-def test_firmware_variables_and_tpm_state_are_new(web, kimchi, host):
+@pytest.mark.parametrize("options", [(), ("--linked",)])
+def test_firmware_variables_are_copied_and_tpm_state_is_new(web, kimchi, host, options):
     web("--firmware", "uefi", "--tpm", "--start")
     kimchi("vm", "stop", "web", "--force", status=0)
-    kimchi("vm", "clone", "web", "test", status=0)
-    kimchi("vm", "start", "test", status=0)
-    assert sorted(os.listdir(host.root / "lib/qemu/nvram")) == ["test_VARS.fd", "web_VARS.fd"]
+    variables = host.root / "lib/qemu/nvram"
+    with open(variables / "web_VARS.fd", "r+b") as file:  # as a boot entry would stand there
+        file.seek(500_000)
+        file.write(b"Boot0004")
+    kimchi("vm", "clone", "web", "tést <1>", *options, status=0)
+    assert kimchi("pool", "list", "-o", "name").out == "default\n"
+    kimchi("vm", "start", "tést <1>", status=0)
+    assert b"Boot0004" in (variables / "tést <1>_VARS.fd").read_bytes()
     assert len(os.listdir(host.root / "lib/swtpm")) == 2
-    kimchi("vm", "delete", "test", "web", "--yes", status=0)
-    assert os.listdir(host.root / "lib/qemu/nvram") == [] and os.listdir(host.root / "lib/swtpm") == []
+    kimchi("vm", "delete", "tést <1>", "web", "--yes", status=0)
+    assert os.listdir(variables) == [] and os.listdir(host.root / "lib/swtpm") == []
+
+
+def test_a_vm_that_never_ran_has_no_firmware_variables_to_copy(web, kimchi, host):
+    web("--firmware", "uefi")
+    assert "boot entries" not in kimchi("vm", "clone", "web", status=0).err
+    assert kimchi("pool", "list", "-o", "name").out == "default\n"
 
 
 def test_what_cannot_be_cloned_is_refused_and_leaves_nothing(web, kimchi, host):

@@ -4,7 +4,8 @@
     linked    web.qcow2 <-- web-1.qcow2          the source writes here from now on
                         <-- web-clone1.qcow2     and the clone here; web.qcow2 is only read
 
-UUID, addresses, firmware variables and TPM state are new. Whatever goes wrong, all that was made is taken back.
+UUID, addresses and TPM state are new; the NVRAM is a copy, as its boot entries are by what the system is found. Whatever
+goes wrong, all that was made is taken back.
 """
 
 from contextlib import ExitStack
@@ -23,6 +24,7 @@ from kimchictl.virt.domain import domains
 from kimchictl.virt.domain.copydomain import as_clone, put_image
 from kimchictl.virt.domain.definition import parse, read_definition, redefine
 from kimchictl.virt.domain.domainread import VmDisk
+from kimchictl.virt.domain.nvram import copy_nvram
 from kimchictl.virt.domain.undefine import undefine_vm
 from kimchictl.virt.storage import volumes
 from kimchictl.virt.storage.volumes import Volume
@@ -107,6 +109,7 @@ def clone_vm(host: "Host", plan: ClonePlan, pool: str | None = None, linked: boo
             domains.define(host, plan.name, xml.serialize(clone))
             left = f"vm {plan.name!r} is left behind"
             undo.callback(take_back, host, left, lambda: undefine_vm(host, plan.name))
+        copy_nvram(host, plan.source, plan.name)
         if linked:
             with uninterrupted():
                 redefine(host, plan.source, source)

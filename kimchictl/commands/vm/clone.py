@@ -17,8 +17,11 @@ from kimchictl.commands.vm.views import emit_vms
 def clone(app: App, name: str, new: str | None, linked: bool, pool: str | None, dry_run: bool) -> None:
     """Copy a VM that is off; without NEW it is called NAME-clone1.
 
-    The clone has an identity of its own: UUID, addresses, firmware variables and TPM state. With --linked, both VMs
-    get new disks upon the present ones, which are only read from then on.
+    The clone has an identity of its own: UUID, MAC addresses and an empty TPM, so that what was sealed in the TPM
+    (BitLocker's key) has to be unlocked by other means. Its UEFI variables are a copy, with the boot entries. What is
+    inside of the disks, such as host names and ssh keys, is the same in both.
+
+    With --linked, both VMs get new disks upon the present ones, which are only read from then on.
 
     \b
     Examples:
