@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -29,6 +30,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if wanting and reason_without_host():
         items[:] = [item for item in items if item not in wanting]
         config.hook.pytest_deselected(items=wanting)
+
+
+def pytest_collection_finish() -> None:
+    """What lives as long as the run is not searched for garbage: many tests begin with a collection of it."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
