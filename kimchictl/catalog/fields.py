@@ -138,7 +138,7 @@ _SHARED = (
     Key("tpm", Flag(), "emulated TPM 2.0"),
     Key("cpu", _WORD, "CPU model: host-model, maximum or a model's name"),
     Key("machine", _WORD, "machine type: q35, pc, virt..."),
-    Key("virt_type", Choice(("auto", "kvm", "qemu")), "kvm, qemu, or kvm where the host offers it"),
+    Key("virt_type", Choice(("auto", "kvm", "qemu")), "kvm, qemu, or kvm where it is offered and works"),
     Key("disk_bus", Choice(BUSES), "bus of disks that name none"),
     Key("nic_model", _WORD, "model of interfaces that name none"),
     Key("cloud_init", _IMAGE, "path of cloud-init user data"),

@@ -67,9 +67,9 @@ class Integer:
         if type(value) is not int:
             raise Wrong(value, "must be a whole number" + (f" of {self.unit}" if self.unit else ""))
         if value < self.minimum:
-            raise Wrong(value, f"is below the minimum of {self.minimum} {self.unit}".rstrip())
+            raise Wrong(value, f"{self.unit} is below the minimum of {self.minimum} {self.unit}".strip())
         if value > self.maximum:
-            raise Wrong(value, f"is above the maximum of {self.maximum} {self.unit}".rstrip())
+            raise Wrong(value, f"{self.unit} is above the maximum of {self.maximum} {self.unit}".strip())
         return value
 
     def schema(self) -> dict[str, Any]:

@@ -129,7 +129,7 @@ def test_the_configuration_is_checked_by_the_same_rules(tmp_path):
 
     fine = load(KIMCHICTL_TEMPLATE_NETWORK="bridge=br0", KIMCHICTL_TEMPLATE_GRAPHICS="spice,::1")
     assert defaults_of(fine) == Defaults(network=Network("bridge", "br0"), graphics=Graphics("spice", "::1"))
-    with pytest.raises(Invalid, match=r"template\.memory: memory 1 is below"):
+    with pytest.raises(Invalid, match=r"template\.memory: memory 1 MiB is below"):
         defaults_of(load(KIMCHICTL_TEMPLATE_MEMORY="1"))
     with pytest.raises(Invalid, match="'cow' must be one of"):
         defaults_of(load(KIMCHICTL_TEMPLATE_DISK_FORMAT="cow"))

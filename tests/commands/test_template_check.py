@@ -94,6 +94,15 @@ def test_more_memory_than_the_host_has_fails_with_both_amounts(kimchi, debian):
     assert "131072 MiB is above the" in done.err
 
 
+def test_an_image_for_disks_outside_of_any_pool_fails_as_vm_create_would(kimchi, tmp_path):
+    partitions = bytes(510) + b"\x55\xaa"
+    (tmp_path / "disk.img").write_bytes(partitions.ljust(1 << 20, b"\0"))
+    kimchi("template", "create", "test", "--image", tmp_path / "disk.img", status=0)
+    ((_, text),) = [found for found in findings(check(kimchi, host=HOST, status=7)) if "base image" in found[1]]
+    assert text == f"base image {tmp_path}/disk.img is in no active pool of the host"
+    assert text in kimchi("-c", HOST, "vm", "create", "--template", "test", status=3).err
+
+
 def test_a_pool_or_network_on_the_command_line_must_be_there_if_there_is_a_host(kimchi, image):
     words = ("template", "create", "new", "--cdrom", image())
     assert "no pool 'fast'" in kimchi("-c", HOST, *words, "--disk", "size=1,pool=fast", status=3).err

@@ -110,7 +110,7 @@ def test_another_image_can_be_named_and_is_looked_at(kimchi, test, image):
 def test_a_dry_run_shows_the_difference_and_changes_nothing(kimchi, test):
     before = test()
     done = kimchi("template", "edit", "test", "--memory", "3G", "--dry-run", status=0)
-    assert done.out == "memory: 2048 -> 3072\n"
+    assert done.out == "memory: 2048 MiB -> 3072 MiB\n"
     assert test() == before
 
 
@@ -126,7 +126,7 @@ def test_the_editor_gets_the_stored_document_and_what_it_leaves_is_stored(kimchi
     [
         ("text = text.replace('memory', 'foo')", "'foo'"),
         ("text = text[:40]", "is not JSON"),
-        ("text = text.replace('2048', '1')", "memory 1 is below"),
+        ("text = text.replace('2048', '1')", "memory 1 MiB is below"),
         ("text = '[1]'", "must be an object"),
         ("text = text.replace('\"name\": \"test\",', '')", "'name' is missing"),
     ],
@@ -242,7 +242,7 @@ def test_on_a_terminal_a_mistake_is_opened_again_with_the_error_on_top(kimchi, t
     )
     status, screen = on_terminal(["template", "edit", "test"])
     assert status == 0, screen
-    assert "# template 'test': memory 1 is below the minimum of 512 MiB" in (tmp_path / "seen").read_text()
+    assert "# template 'test': memory 1 MiB is below the minimum of 512 MiB" in (tmp_path / "seen").read_text()
     assert test()["memory"] == 3072
 
 
@@ -250,5 +250,5 @@ def test_on_a_terminal_leaving_the_mistake_gives_up(kimchi, test, editor):
     before = test()
     editor("text = text.replace('2048', '1') if not text.startswith('#') else text")
     status, screen = on_terminal(["template", "edit", "test"])
-    assert status == 4 and "memory 1 is below" in screen
+    assert status == 4 and "memory 1 MiB is below" in screen
     assert test() == before

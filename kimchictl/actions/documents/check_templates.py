@@ -17,7 +17,7 @@ from kimchictl.actions.host.findings import FAIL, OK, WARN, Finding
 from kimchictl.catalog.parse import unknown_keys
 from kimchictl.catalog.records import Template
 from kimchictl.catalog.resolve import BUILT_IN, GIVEN, Defaults, Resolved, resolve
-from kimchictl.errors import HostError, KimchiError
+from kimchictl.errors import HostError, KimchiError, NotFound
 from kimchictl.media.probe import probe_path
 from kimchictl.media.records import Image
 from kimchictl.store import Document
@@ -102,7 +102,7 @@ class _About:
         from kimchictl.virt.domain.machine import choose_hardware, find_machine
 
         whole = resolved.template
-        found = [*self._pools(resolved), *self._networks(resolved), *self._access(template)]
+        found = [*self._pools(resolved), *self._networks(resolved), *self._access(template), *self._bases(template)]
         try:
             choose_hardware(whole, find_machine(self.host, whole))
         except HostError:
@@ -153,6 +153,23 @@ class _About:
         user = (os.geteuid(), os.getegid()) if self.host.is_session else read_capabilities(self.host).qemu_user
         if user is None:
             return []
-        paths = [path for path in files_of(template).paths if os.path.exists(path)]
-        problems = [problem for path in paths if (problem := why_unreadable(path, user))]
-        return [Finding(template.name, FAIL, str(problem), problem.hint) for problem in problems]
+        problems = [problem for path in files_of(template).paths if (problem := why_unreadable(path, user))]
+        # What is missing was said by who looked at the files.
+        there = [problem for problem in problems if not isinstance(problem, NotFound)]
+        return [Finding(template.name, FAIL, str(problem), problem.hint) for problem in there]
+
+    def _bases(self, template: Template) -> list[Finding]:
+        """Images for disks that no pool of the host has, or none that disks could be made upon."""
+        from kimchictl.actions.vms.base_image import find_base
+
+        found = []
+        for base in dict.fromkeys(disk.base for disk in template.disks or () if disk.base):
+            if self.host.is_local and not self.host.is_test and base.startswith("/") and not os.path.exists(base):
+                continue  # that was said
+            try:
+                find_base(self.host, base)
+            except HostError:
+                raise
+            except KimchiError as error:
+                found.append(Finding(template.name, FAIL, str(error), error.hint))
+        return found

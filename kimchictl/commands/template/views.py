@@ -102,7 +102,7 @@ def emit_kept(app: App, templates: Sequence["Template"], several: bool) -> None:
 
 def say_differences(app: App, what: str, differences: Sequence["Difference"], dry_run: bool) -> None:
     """What changed, a line a key; a dry run says it on stdout, as it is what was asked for."""
-    lines = [f"{key}: {_value(old)} -> {_value(new)}" for key, old, new in differences]
+    lines = [f"{key}: {_value(key, old)} -> {_value(key, new)}" for key, old, new in differences]
     if not dry_run:
         app.note(f"{what} changed: {', '.join(lines)}")
     elif app.format in ("table", "wide"):
@@ -110,10 +110,11 @@ def say_differences(app: App, what: str, differences: Sequence["Difference"], dr
             write_out(visible(line) + "\n")
 
 
-def _value(value: Any) -> str:
+def _value(key: str, value: Any) -> str:
     import json
 
-    return "-" if value is None else json.dumps(value, ensure_ascii=False)
+    unit = " MiB" if key in ("memory", "max_memory") else ""
+    return "-" if value is None else json.dumps(value, ensure_ascii=False) + unit
 
 
 def images_of_host(app: App) -> list["Image"]:
