@@ -139,6 +139,20 @@ def test_a_directory_that_hangs_is_asked_once_whichever_process_lists_it(pool, k
         assert in_a_process_of_its_own()["stale"] is False
 
 
+@needs_fuse
+def test_a_refresh_that_hangs_in_libvirt_costs_the_others_nothing_and_is_named(pool, kimchi, monkeypatch, host):
+    kimchi("pool", "create", "q", "--path", pool.parent / "q", "--start", status=0)
+    monkeypatch.setenv("KIMCHICTL_POOL_TIMEOUT", "1s")
+    with DeadDirectory(pool, host.run) as dead:  # there alone: this process finds nothing wrong with it
+        dead_one, good = listed(kimchi, "pool", "list")
+        assert (dead_one["active"], dead_one["stale"], good["stale"], good["error"]) == (True, True, False, None)
+        assert "libvirt was asked to refresh it" in dead_one["error"]
+        assert "a refresh of pool 'p', begun at 20" in kimchi("pool", "list", status=8).err  # libvirt lists none, then
+        kimchi("pool", "show", "q", status=0)
+        assert dead.opened == 1
+        dead.revive()
+
+
 def test_on_a_read_only_connection_nothing_is_refreshed(pool, host):
     from kimchictl.virt.connection import open_host
     from kimchictl.virt.storage.pools import list_pools
@@ -153,6 +167,9 @@ def test_a_pool_that_writes_a_volume_is_busy_and_not_broken(pool, host, kimchi):
     class Busy:
         def UUIDString(self):  # as libvirt calls it
             return "busy"
+
+        def name(self):
+            return "p"
 
         def refresh(self, _flags):
             error = libvirt.libvirtError("")

@@ -13,8 +13,9 @@ import stat
 import struct
 import subprocess
 import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import pytest
 
@@ -35,8 +36,9 @@ needs_fuse = pytest.mark.skipif(
 class DeadDirectory:
     """`path` is it, empty. `asked` is set once somebody waits for it; revive() answers all."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, run: Callable[..., Any] = subprocess.run) -> None:
+        """`run` is subprocess.run where it is to be mounted, as on a private host."""
+        self.path, self._run = path, run
         self.asked = threading.Event()
         self.opened = 0
         self._alive = threading.Event()
@@ -48,13 +50,13 @@ class DeadDirectory:
         self._fd = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
         given = f"fd={self._fd},rootmode={stat.S_IFDIR:o},user_id={os.geteuid()},group_id={os.getegid()}"
         words = ["mount", "-i", "-t", "fuse", "-o", given, "dead", str(self.path)]
-        subprocess.run(words, check=True, pass_fds=(self._fd,))
+        self._run(words, check=True, pass_fds=(self._fd,))
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        subprocess.run(["umount", "--lazy", str(self.path)], check=True)
+        self._run(["umount", "--lazy", str(self.path)], check=True)
         os.write(self._end[1], b"x")
         self._thread.join()
         for fd in (self._fd, *self._end):

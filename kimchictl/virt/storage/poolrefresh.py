@@ -114,7 +114,7 @@ def unreachable(path: str, seconds: float, may_be_denied: bool = False, lock: Po
     end = time.monotonic() + seconds
     while (status := child.poll()) is None:
         if time.monotonic() > end:
-            return f"{path} does not answer{_kill(child)}"
+            return f"{path} does not answer{_kill(child, lock)}"
         time.sleep(_POLL_SECONDS)
     if lock:
         lock.held_by(os.getpid())
@@ -123,10 +123,12 @@ def unreachable(path: str, seconds: float, may_be_denied: bool = False, lock: Po
     return f"{path}: {os.strerror(status) if 0 < status < 134 else 'cannot be opened'}" if status else None
 
 
-def _kill(child: "subprocess.Popen[bytes]") -> str:
+def _kill(child: "subprocess.Popen[bytes]", lock: PoolLock | None) -> str:
     """What is to be said of a child that did not end in time."""
     child.kill()
     with contextlib.suppress(subprocess.TimeoutExpired):
         child.wait(_KILLED_SECONDS)
         return ""
+    if lock:
+        lock.kept = True
     return f": process {child.pid} hangs in it, and nobody asks again until it ends"

@@ -7,10 +7,10 @@ active_pools   what lies in the active ones, for a scan: three calls a pool what
 
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from shlex import quote
-from typing import Any
+from typing import Any, TypeVar
 
 from kimchictl.errors import TimedOut, WrongState
 from kimchictl.progress import SILENT, Progress
@@ -18,7 +18,10 @@ from kimchictl.virt import xml
 from kimchictl.virt.connection import Host, asking, is_code, translate
 from kimchictl.virt.deadlines import all_within, within
 from kimchictl.virt.missing import missing
+from kimchictl.virt.storage.poollock import never_ended
 from kimchictl.virt.storage.poolrefresh import FILE_POOLS, Freshness, refresh
+
+Result = TypeVar("Result")
 
 TIMEOUT = 5.0
 
@@ -68,7 +71,7 @@ class PoolContents:
 def find_pool(host: Host, name: str) -> Any:
     """The virStoragePool of that name. Raises NotFound."""
     try:
-        return host.conn.storagePoolLookupByName(name)
+        return _within(host, 2 * TIMEOUT, lambda: host.conn.storagePoolLookupByName(name), f"pool {name!r}")
     except host.lib.libvirtError as error:
         if is_code(error, "NO_STORAGE_POOL"):
             message, otherwise = f"pool {name!r} does not exist", "kimchictl pool list shows those that do"
@@ -102,7 +105,7 @@ def names(host: Host, active_only: bool = False) -> list[str]:
     """The names of all pools, sorted."""
     flags = host.lib.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE if active_only else 0
     with asking(f"host {host.uri}: pool list"):
-        return sorted(pool.name() for pool in host.conn.listAllStoragePools(flags))
+        return sorted(pool.name() for pool in _within(host, 2 * TIMEOUT, lambda: host.conn.listAllStoragePools(flags)))
 
 
 def list_pools(host: Host, wanted: Iterable[str] = (), seconds: float = TIMEOUT) -> list[Pool]:
@@ -110,7 +113,7 @@ def list_pools(host: Host, wanted: Iterable[str] = (), seconds: float = TIMEOUT)
 
     Raises NotFound for one that is not there, TimedOut if libvirt itself does not answer.
     """
-    found = within(2 * seconds, f"host {host.uri}: pool list", lambda: _look(host, tuple(wanted)))
+    found = _within(host, 2 * seconds, lambda: _look(host, tuple(wanted)))
     jobs = {pool.name: _refreshing(host, handle, pool, seconds) for handle, pool in found if pool.active}
     results = all_within(seconds + 1, jobs)
     pools = [_after(results.get(pool.name), pool) for _, pool in found]
@@ -120,6 +123,14 @@ def list_pools(host: Host, wanted: Iterable[str] = (), seconds: float = TIMEOUT)
 def show_pool(host: Host, name: str, seconds: float = TIMEOUT) -> Pool:
     """One pool, refreshed like in a list. Raises NotFound."""
     return list_pools(host, (name,), seconds)[0]
+
+
+def _within(host: Host, seconds: float, work: Callable[[], Result], what: str = "pool list") -> Result:
+    """What `work` returns. Raises TimedOut: while libvirt refreshes a pool that hangs, it tells nothing of any."""
+    try:
+        return within(seconds, f"host {host.uri}: {what}", work)
+    except TimedOut as error:
+        raise TimedOut(str(error), never_ended(host)) from None
 
 
 def _look(host: Host, wanted: tuple[str, ...]) -> list[tuple[Any, Pool]]:
@@ -141,16 +152,26 @@ def _look(host: Host, wanted: tuple[str, ...]) -> list[tuple[Any, Pool]]:
 def _read(handle: Any) -> Pool:
     """What libvirt says of it now, without any refresh."""
     root = xml.parse(handle.XMLDesc(0), f"pool {handle.name()!r}")
-    state, capacity, allocation, available = handle.info()
-    active = bool(handle.isActive())
-    return Pool(
+    pool = Pool(
         name=handle.name(),
-        state=STATES[state] if 0 <= state < len(STATES) else "inactive",
+        state=STATES[0],
         type=root.get("type") or "",
         path=xml.text(root, "target/path"),
-        active=active,
+        active=False,
         autostart=bool(handle.autostart()),
         persistent=bool(handle.isPersistent()),
+    )
+    return _measured(handle, pool)
+
+
+def _measured(handle: Any, pool: Pool) -> Pool:
+    """The pool with what a refresh can change. No more is asked: some calls wait for the refresh of another pool."""
+    state, capacity, allocation, available = handle.info()
+    active = state != 0
+    return replace(
+        pool,
+        state=STATES[state] if 0 <= state < len(STATES) else STATES[0],
+        active=active,
         capacity=capacity,
         allocation=allocation,
         available=available,
@@ -163,7 +184,7 @@ def _refreshing(host: Host, handle: Any, pool: Pool, seconds: float) -> Any:
         fresh = refresh(host, handle, pool.name, pool.type, pool.path, seconds)
         if fresh.stopped:
             return replace(pool, state=STATES[0], active=False, stale=True, error=fresh.error)
-        return replace(pool if fresh.stale else _read(handle), stale=fresh.stale, error=fresh.error)
+        return replace(pool if fresh.stale else _measured(handle, pool), stale=fresh.stale, error=fresh.error)
 
     return work
 
@@ -173,7 +194,7 @@ def _after(result: Pool | Exception | None, pool: Pool) -> Pool:
     if isinstance(result, Pool):
         return result
     if isinstance(result, TimedOut):
-        return replace(pool, stale=True, error="it does not answer")
+        return replace(pool, stale=True, error="libvirt was asked to refresh it, and does not answer")
     return pool if result is None else replace(pool, stale=True, error=str(result))
 
 
@@ -184,7 +205,7 @@ def active_pools(
 
     Raises NotFound for one of `wanted` that does not exist.
     """
-    pools = within(2 * seconds, f"host {host.uri}: pool list", lambda: _handles(host, tuple(wanted)))
+    pools = _within(host, 2 * seconds, lambda: _handles(host, tuple(wanted)))
     results = all_within(seconds + 1, {name: _reading(host, handle, seconds) for name, handle in pools.items()})
     contents = []
     for name, result in sorted(results.items()):

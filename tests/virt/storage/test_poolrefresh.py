@@ -24,6 +24,9 @@ class Hanging:
     def UUIDString(self):  # as libvirt calls it
         return self.uuid
 
+    def name(self):
+        return "p"
+
     def refresh(self, _flags):
         self.asked += 1
         self.begun.set()
@@ -99,15 +102,15 @@ def test_a_child_that_hangs_keeps_the_lock_though_it_was_killed(near, tmp_path):
 
 def test_what_whoever_held_the_lock_before_left_there_counts_for_nothing(far, monkeypatch):
     refresh(far, answering(), "p", "netfs", "/p", 5)
-    left = iter([(1, 1_000_000_000)])
-    monkeypatch.setattr(poollock, "_holder", lambda fd: next(left, None))
+    left = iter([poollock.Holder(1, 1_000_000_000, "p")])
+    monkeypatch.setattr(poollock, "_holder", lambda text: next(left, None))
     (lock,) = locks().iterdir()
     with open(lock) as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         assert "another process" in refresh(far, answering(), "p", "netfs", "/p", 0.03).error
 
 
-@pytest.mark.parametrize("text", ["", "nonsense", "1", "-1 5", "1 2 3", "9" * 60 + " 1"])
+@pytest.mark.parametrize("text", ["", "nonsense", "1", "-1 5 p", "x 2 p", "9" * 60 + " 1 p"])
 def test_a_holder_that_cannot_be_told_holds_it_all_the_same(far, text):
     refresh(far, answering(), "p", "netfs", "/p", 5)
     (lock,) = locks().iterdir()
@@ -115,6 +118,18 @@ def test_a_holder_that_cannot_be_told_holds_it_all_the_same(far, text):
         fcntl.flock(held, fcntl.LOCK_EX)
         lock.write_text(text)
         assert "another process" in refresh(far, answering(), "p", "netfs", "/p", 0.03).error
+
+
+def test_a_refresh_that_was_not_seen_to_end_is_remembered_until_one_does(far):
+    pool = Hanging()
+    running = Running(lambda: refresh(far, pool, "p", "netfs", "/p", 5))
+    pool.begun.wait()
+    assert "a refresh of pool 'p', begun at 20" in poollock.never_ended(far)
+    pool.gate.set()
+    running.wait(10, "p")
+    assert poollock.never_ended(far) is None
+    far.uri = "qemu:///system"
+    assert poollock.never_ended(far) is None
 
 
 def test_a_lock_is_its_user_s_alone_and_of_one_pool_of_one_host(far):
