@@ -95,7 +95,7 @@ def _own_seed(host: "Host", name: str, disk: VmDisk, seed: str, users: Users) ->
 def _below(host: "Host", name: str, path: str, users: Users, others: list[volumes.Volume]) -> Staying:
     """A backing file is not this VM's alone to take along; said is whether anything else needs it."""
     needed = len(children_of(path, others)) > 1 or users.of_path(path) - {name}
-    return Staying(path, "a backing file" if needed or not others else "a backing file, though no other disk needs it")
+    return Staying(path, "a backing file" if needed or not others else "a backing file, upon which there is no other disk")
 
 
 def _keep_why(name: str, disk: VmDisk, users: Users) -> str | None:
@@ -130,10 +130,13 @@ def _all_volumes(host: "Host") -> list[volumes.Volume]:
     return [volume for pool in pools.names(host, active_only=True) for volume in volumes.list_volumes(host, pool)]
 
 
+_VARIABLES = "the variables of its firmware, if it ever ran"
+
+
 def _kept_for(host: "Host", name: str) -> Iterable[Going]:
     has = belongings_of(host, domains.find_domain(host, name))
-    if has.nvram:
-        yield Going("nvram", has.nvram)
+    if has.nvram or (has.uefi and not host.is_test):  # libvirt before 9.2 shows no path of one that is off
+        yield Going("nvram", f"the variables of its firmware ({has.nvram})" if has.nvram else _VARIABLES)
     if has.tpm:
         yield Going("tpm", "the state of its TPM")
     if has.snapshots:

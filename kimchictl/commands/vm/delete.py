@@ -44,6 +44,6 @@ def delete(app: App, names: tuple[str, ...], keep_disks: bool, missing_ok: bool,
 
 
 def _lines(bill: "Bill") -> list[str]:
-    head = f"vm {bill.name!r} goes" + (", though it runs" if bill.running else "")
+    head = f"to be deleted: vm {bill.name!r}" + (", which is running and is powered off first" if bill.running else "")
     gone = [f"  goes:  {g.what}{f' ({format_size(g.size)})' if g.size is not None else ''}" for g in bill.goes]
     return [head, *gone, *(f"  stays: {stay.what}: {stay.why}" for stay in bill.stays)]
