@@ -102,8 +102,8 @@ def create(
         for sentence in sweep(app.host, app.places.own_state):
             app.note(sentence)
     plans, findings = plan_vms(app.host, request)
-    _say(app, findings)
     findings.raise_all(f"vm {plans[0].name!r}" if plans else "a vm")
+    _say(app, findings)
     medium = _medium(app, request, plans, media, may_start=not dry_run)
     if dry_run:
         _say_plans(app, plans, medium, count > 1)

@@ -52,7 +52,12 @@ def display_password(
             f"a display on {listen} can be reached from elsewhere and has no password",
             "give it one with --display-password-fd, or let it be with --insecure",
         )
-    return _checked(click.prompt("Password of the display", hide_input=True, confirmation_prompt=True, err=True), kind)
+    return _checked(click.prompt(_question(kind), hide_input=True, confirmation_prompt=True, err=True), kind)
+
+
+def _question(kind: str) -> str:
+    longest = _LONGEST.get(kind)
+    return "Password of the display" + (f" ({longest} bytes at most)" if longest else "")
 
 
 def _read(fd: int) -> str:
