@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Hostile templates, distros, rules and osinfo-db files: none may crash what reads it, or take a second.
+"""Hostile templates, distros, rules, patterns and osinfo-db files: none may crash what reads it, or take a second.
 
 usage: bench/fuzz_documents.py [-n NUMBER] [--seed FIRST]
 
-NUMBER of each kind, a tenth of it of the database's XML. Every seed that went wrong is printed; exit status 1 if there
-is any.
+NUMBER of each kind, a tenth of it of the database's XML and of regular expressions, which are asked in a rule and in a
+database about the labels that they take longest for. Every seed that went wrong is printed; exit status 1 if there is
+any.
 """
 
 import argparse
@@ -17,7 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
-from lab.documents import KINDS, examine_json, examine_xml
+from lab.documents import KINDS, examine_json, examine_pattern, examine_xml
 
 
 def main() -> int:
@@ -29,6 +30,7 @@ def main() -> int:
     wrong = sum(run(kind, partial(examine_json, kind), seeds) for kind in KINDS)
     with tempfile.TemporaryDirectory() as directory:
         wrong += run("database", partial(examine_xml, Path(directory)), seeds[: given.n // 10])
+        wrong += run("pattern", partial(examine_pattern, Path(directory)), seeds[: given.n // 10])
     return 1 if wrong else 0
 
 

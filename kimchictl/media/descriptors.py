@@ -6,7 +6,9 @@
     sector 256           UDF's anchor, which leads to its own volume descriptors                        ECMA-167 3/8.4.2
 
 An ordinary image costs two reads, 8 KiB from sector 16 and the catalogue's 2 KiB, whatever number of files it holds.
-More is read only while the sequence has not ended, and of an image that is UDF alone; 64 KiB in all, then it is over.
+More is read only while the sequence has not ended: 16 KiB and the catalogue where it ends within 16 KiB, 64 KiB in all
+where it never does. One that is UDF alone costs its anchor and as many of its own descriptors as it takes to find the
+three that count: 18 KiB in all as it is written, 20 KiB more than the others at most.
 
 Fields are taken with struct, not with pycdlib's record classes, which are stricter than the firmware and the kernels
 that these images boot on: they refuse a whole descriptor for a reserved byte, a root record or a big-endian copy that
@@ -144,7 +146,7 @@ def _sequence(sectors: Sectors) -> Iterator[bytes]:
     """The sectors of the volume descriptor set and of the extended area behind it, while there are any."""
     at, terminated, extended, first = FIRST_SECTOR, False, False, b""
     # One sector of what may be read stays back for the boot catalogue.
-    while data := sectors.read(at, min(_AT_ONCE, sectors.left - 1)):
+    while data := sectors.read(at, count := min(_AT_ONCE, sectors.left - 1)):
         first = first or data
         for start in range(0, len(data), SECTOR):
             sector = data[start : start + SECTOR]
@@ -158,7 +160,9 @@ def _sequence(sectors: Sectors) -> Iterator[bytes]:
             yield sector
             if name in _UDF:
                 return
-        at += _AT_ONCE
+        at += count
+        if len(data) < count * SECTOR:
+            return  # the end of the medium
         if terminated and not extended and not _leaves_room_for_udf(first):
             return
 

@@ -14,7 +14,8 @@ from kimchictl.media.sectors import SECTOR, Sectors
 
 ANCHOR_SECTOR = 256
 
-_SEQUENCE = 16  # sectors; what a main sequence has at least, and far more than is used
+_SEQUENCE = 8  # sectors that are looked at: writers use six, with the three that count among the first four
+_AT_ONCE = 4
 _TAG = struct.Struct("<HxxB")  # 3/7.2: kind, checksum
 _EXTENT = struct.Struct("<LL")  # 3/7.1: length in bytes, first sector
 _PRIMARY, _ANCHOR, _PARTITION, _LOGICAL, _TERMINATING = 1, 2, 5, 6, 8
@@ -36,14 +37,25 @@ def read_volume(sectors: Sectors, size: int | None) -> UdfVolume | None:
     if extent is None:
         return None
     length, start = extent
-    return _volume(sectors.read(start, min(-(-length // SECTOR), _SEQUENCE)))
+    wanted = min(-(-length // SECTOR), _SEQUENCE)
+    volume, sequence, over = UdfVolume("", "", 0), b"", False
+    while not over and len(sequence) < wanted * SECTOR:
+        at = len(sequence) // SECTOR
+        data = sectors.read(start + at, min(_AT_ONCE, wanted - at))
+        sequence += data
+        volume, over = _volume(sequence)
+        over = over or not data
+    return volume
 
 
-def _volume(sequence: bytes) -> UdfVolume:
+def _volume(sequence: bytes) -> tuple[UdfVolume, bool]:
+    """What the descriptors so far say, and whether there is nothing more to learn from those behind them."""
     primary = logical = volume_set = ""
     blocks = 0
+    seen = set()
     for at in range(0, len(sequence), SECTOR):
         kind = _kind(sequence, at)
+        seen.add(kind)
         if kind == _PRIMARY:
             primary, volume_set = _dstring(sequence[at + 24 : at + 56]), _dstring(sequence[at + 72 : at + 200])
         elif kind == _PARTITION:
@@ -53,7 +65,8 @@ def _volume(sequence: bytes) -> UdfVolume:
             logical = _dstring(sequence[at + 84 : at + 212])
         elif kind in (None, _TERMINATING):
             break
-    return UdfVolume(logical or primary, volume_set, blocks)
+    over = not seen.isdisjoint((None, _TERMINATING)) or seen.issuperset((_PRIMARY, _PARTITION, _LOGICAL))
+    return UdfVolume(logical or primary, volume_set, blocks), over
 
 
 def _anchor(sectors: Sectors, sector: int) -> tuple[int, int] | None:

@@ -2,13 +2,16 @@
 
 json_document(seed, good)    bytes of a file: a good document with values that break, or text that is no JSON
 xml_document(seed, good)     the same of XML
+hostile_pattern(seed)        a regular expression that may take ages, and a label on which it would
 """
 
 from __future__ import annotations
 
 import copy
+import html
 import json
 import random
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,7 +22,7 @@ from kimchictl.errors import KimchiError
 from kimchictl.media.naming.osinfo import Database
 from kimchictl.media.naming.osinfo_compile import compile_files
 from kimchictl.media.naming.osinfo_files import find_files
-from kimchictl.media.naming.rules import parse_rule
+from kimchictl.media.naming.rules import Labels, parse_rule
 from kimchictl.media.records import Media
 from kimchictl.store.documents import Unfit, decode
 from lab import osinfo_tree
@@ -139,8 +142,36 @@ def json_document(seed: int, good: Mapping[str, Any]) -> bytes:
     return _torn(data, chance)
 
 
+def hostile_pattern(seed: int) -> tuple[str, str]:
+    """A pattern of nested and repeated pieces over few characters, and a label that nearly matches it."""
+    chance = random.Random(seed)  # noqa: S311
+    pattern = _pattern(chance, chance.randint(1, 5))
+    if chance.random() < 0.3:
+        pattern *= chance.randint(2, 40)
+    text = "".join(chance.choices("ab1-", k=chance.randint(1, 3))) * 128
+    return pattern[:1100] + chance.choice(("", "!", "$", "x")), text[: chance.choice((32, 64, 128))] + "?"
+
+
+_ATOMS = ("a", "b", "1", "-", ".", r"\d", r"\w", r"\S", "[ab]", "[^-]", "ab", "a?", "<arch>", "<tail>")
+
+
+def _pattern(chance: random.Random, depth: int) -> str:
+    def inner() -> str:
+        return _pattern(chance, depth - 1)
+
+    if depth == 0:
+        return chance.choice(_ATOMS)
+    group = chance.choice(("(?:{})", "({})", "(?>{})", "(?={})", "(?:{}|a)", "(?:a|{})"))
+    often = chance.choice(("*", "+", "?", "{2}", "{1,3}", "{0,9}", "{4,}", "*?", "*+", "+", "*"))
+    shape = chance.randint(0, 4)
+    if shape == 0:
+        return inner() + inner()
+    if shape == 1:
+        return f"(?:{inner()}|{inner()})"
+    return group.format(inner()) + (often if not group.startswith("(?=") else "")
+
+
 def xml_document(seed: int, good: bytes) -> bytes:
-    """Who installs a database is trusted with the time its patterns take: no "(a+)+$" is among the mistakes."""
     chance = random.Random(seed)  # noqa: S311
     pieces = (
         b'<!DOCTYPE a [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;">]>',
@@ -168,6 +199,27 @@ def xml_document(seed: int, good: bytes) -> bytes:
         at = chance.choice([index for index, byte in enumerate(good) if byte in b"<>"]) + chance.randint(0, 1)
         good = good[:at] + chance.choice(pieces) + good[at + chance.choice((0, 0, 1, 40)) :]
     return _torn(good, chance)
+
+
+def examine_pattern(directory: Path, seed: int) -> str | None:
+    """What is wrong with how a rule and a database with a hostile pattern were read and asked; None for nothing."""
+    pattern, label = hostile_pattern(seed)
+    media = Media(size=0, volume_id=label, system_id=label, publisher_id=label, application_id=label)
+    plain = pattern.replace("<arch>", "x86").replace("<tail>", "(?:-a)*")
+    fields = {name: html.escape(plain) for name in ("volume", "publisher")}
+    osinfo_tree.write(directory, "a.org/foo-1.xml", osinfo_tree.system("foo1", osinfo_tree.medium(**fields)))
+    try:
+        Database(compile_files(find_files((str(directory),)))).matches(media)
+        match = [{"volume": pattern, "publisher": pattern}]
+        edition = [[pattern, "Server"]]
+        rule = parse_rule({"name": "x", "distro": "x", "match": match, "edition": edition}, "x")
+        rule.matches(Labels.of(media))
+        re.search(pattern, label, re.IGNORECASE)
+    except KimchiError:
+        return None
+    except Exception as error:  # likewise
+        return f"{type(error).__name__}: {error}"[:300]
+    return None
 
 
 def _places(value: Any) -> list[Any]:

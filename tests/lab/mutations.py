@@ -160,8 +160,8 @@ def examine(image: Mutant, namer: Namer) -> Verdict:
     accepted, wrong = True, None
     try:
         media = read_media(image)
-        if image.asked > MAX_READ:
-            wrong = f"{image.asked} bytes of descriptors were read"
+        if image.asked > (most := bound(image)):
+            wrong = f"{image.asked} bytes of descriptors were read, not {most}"
         record = describe(image, media, identify(media, image, namer))
         "".join(value for value in record if isinstance(value, str)).encode()
     except Damaged:
@@ -171,6 +171,29 @@ def examine(image: Mutant, namer: Namer) -> Verdict:
     if image.asked > MAX_ALL_READ or image.reads > 3 * MAX_READS or image.outside:
         wrong = wrong or f"{image.reads} reads of {image.asked} bytes, {image.outside} of them outside"
     return Verdict(time.thread_time() - began, image.asked, accepted, wrong)
+
+
+def bound(image: Mutant) -> int:
+    """The bytes that its descriptors may cost: 16 KiB and the boot catalogue where their sequence ends within 16 KiB,
+    else 64 KiB in all; of one that is UDF alone two anchors and eight descriptors more.
+    """
+    primary = any(image.sectors.get(at, b"")[:6] == b"\1CD001" for at in range(16, 48))
+    sequence = 8 if _ends_within(image.sectors, 8) else 32
+    return min(MAX_READ, (sequence + 1 + 10 * (not primary)) * SECTOR)
+
+
+def _ends_within(sectors: Sectors, count: int) -> bool:
+    """Whether the descriptors and the extended area behind their terminator are over by then (ECMA-119 8, 167 2/9)."""
+    terminated = extended = False
+    for sector in (sectors.get(at, bytes(SECTOR)) for at in range(16, 16 + count)):
+        name = sector[1:6]
+        if name == b"CD001" and not terminated:
+            terminated = sector[0] == 255
+        elif name == b"BEA01":
+            extended = True
+        elif not extended or name not in (b"BOOT2", b"CDW02"):
+            return True
+    return False
 
 
 def _split(path: Path) -> Sectors:

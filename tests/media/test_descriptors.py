@@ -228,6 +228,12 @@ def test_an_image_that_is_udf_alone_is_named_by_its_logical_volume() -> None:
     assert (media.volume_size, media.error, media.bootable) == (300 * SECTOR, None, False)
 
 
+def test_an_image_that_is_udf_alone_costs_18_kib() -> None:
+    source = InMemory(udf_sectors("CCCOMA_X64FRE"))
+    assert read_media(source).volume_id == "CCCOMA_X64FRE"
+    assert [size for _, size in source.reads] == [8192, 2048, 8192]
+
+
 def test_a_boot_descriptor_before_the_recognition_of_udf_hides_nothing() -> None:
     sectors = {**udf_sectors("BOOT2"), 17: structure(b"BOOT2"), 18: structure(b"NSR03"), 19: structure(b"TEA01")}
     assert read_media(InMemory(sectors)).volume_id == "BOOT2"
@@ -300,7 +306,7 @@ def test_udf_descriptors_that_lead_in_a_circle_end() -> None:
     anchor[16:24] = struct.pack("<LL", 0xFFFFFFFF, 256)
     source = InMemory({**sectors, **dict.fromkeys(range(256, 299), bytes(anchor))})
     assert read_media(source).volume_id == ""
-    assert source.reads[-1] == (256 * SECTOR, 16 * SECTOR)
+    assert source.reads[-2:] == [(256 * SECTOR, 4 * SECTOR), (260 * SECTOR, 4 * SECTOR)]
 
 
 def test_a_file_that_changes_under_the_reader_gives_what_was_read(tmp_path: Path) -> None:

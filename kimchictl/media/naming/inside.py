@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 from kimchictl.errors import KimchiError
 from kimchictl.media.descriptors import read_descriptors
+from kimchictl.media.naming.labels import MAX_INSIDE
 from kimchictl.media.naming.osinfo_files import Element, Unparsable, parse_document
 from kimchictl.media.naming.tree import Node, Tree, find, read_node, trees
 from kimchictl.media.source import Source
@@ -109,7 +110,7 @@ def _boot_files(tree: Tree) -> str | None:
 
 def _disk_info(source: Source, node: Node) -> str | None:
     line = _text(source, node).strip().partition("\n")[0]
-    return f"disk {line}"[:200] if line else None
+    return f"disk {line}"[:MAX_INSIDE] if line else None
 
 
 def _treeinfo(source: Source, node: Node) -> str | None:
@@ -118,18 +119,18 @@ def _treeinfo(source: Source, node: Node) -> str | None:
     name, version = general.get("family"), general.get("version")
     if not (name and version):
         name, version = branding.get("name"), branding.get("version")
-    return f"tree {name} {version} {general.get('arch', '')}".strip()[:200] if name and version else None
+    return f"tree {name} {version} {general.get('arch', '')}".strip()[:MAX_INSIDE] if name and version else None
 
 
 def _cd_info(source: Source, node: Node) -> str | None:
     values = {key: value.strip("'\"") for key, value in _section(_text(source, node), "").items()}
     name, version = values.get("productlong"), values.get("release")
-    return f"tree {name} {version}"[:200] if name and version else None
+    return f"tree {name} {version}"[:MAX_INSIDE] if name and version else None
 
 
 def _media_repo(source: Source, node: Node) -> str | None:
     name = _section(_text(source, node), "installmedia").get("name")
-    return f"tree {name}"[:200] if name else None
+    return f"tree {name}"[:MAX_INSIDE] if name else None
 
 
 def _text(source: Source, node: Node) -> str:

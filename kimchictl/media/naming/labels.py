@@ -8,6 +8,7 @@ from kimchictl.media.naming.arches import ARCH_PATTERN, arch_of
 from kimchictl.media.records import Media
 
 MAX_VOLUME_ID = 64
+MAX_INSIDE = 200
 
 LABELS = ("volume", "system", "set", "publisher", "preparer", "application", "inside")
 
@@ -20,15 +21,17 @@ _WORDS = (
     "rc\\d*|final|release|stable|testing|snapshot|nvidia|intel|oem|hwe|uefi|efi|bios|iso|i?s?|text|gui"
 )
 
-# What `<name>` stands for in a pattern.
+# What `<name>` stands for in a pattern. "(?>" has no second thoughts: a word of a tail has one reading, where "-386"
+# could be an architecture or a number, and a label of many such words would otherwise be tried in every combination.
 PARTS = {
-    "arch": f"(?P<arch>{ARCH_PATTERN})",
+    "arch": f"(?P<arch>(?>{ARCH_PATTERN}))",
     "version": r"(?P<version>\d+(?:[._-]\d+)*)",
     "v": r"v?(?P<version>\d+(?:\.\d+)*)",
-    "tail": rf"(?:[-_. ~](?:(?P<arch>{ARCH_PATTERN})|{_WORDS}|v?\d[0-9a-z]*))*",
+    "tail": rf"(?:[-_. ~](?>(?:(?P<arch>{ARCH_PATTERN})|{_WORDS}|v?\d[0-9a-z]*)(?![0-9a-z])))*",
 }
 _PART = re.compile(r"(?<!\?P)<(\w+)>")
 _GROUP = re.compile(r"\(\?P<(\w+)>")
+PATTERN_FLAGS = re.IGNORECASE | re.ASCII | re.DOTALL
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +66,14 @@ class Labels:
         return arch_of(self.volume, self.set, self.application)
 
 
-def compile_pattern(text: str) -> re.Pattern[str]:
-    """A rule's pattern with its `<parts>` filled in. Raises re.error, KeyError for an unknown part."""
+def expanded(text: str) -> str:
+    """A rule's pattern with its `<parts>` filled in. Raises KeyError for an unknown part."""
     counter = count()
     text = _PART.sub(lambda part: PARTS[part[1]], text)
     # `re` wants every group's name once, and a rule wants "the architecture is here or there".
-    text = _GROUP.sub(lambda group: f"(?P<{group[1]}__{next(counter)}>", text)
-    return re.compile(text, re.IGNORECASE | re.ASCII | re.DOTALL)
+    return _GROUP.sub(lambda group: f"(?P<{group[1]}__{next(counter)}>", text)
+
+
+def compile_pattern(text: str) -> re.Pattern[str]:
+    """A rule's pattern. Raises re.error, KeyError for an unknown part."""
+    return re.compile(expanded(text), PATTERN_FLAGS)

@@ -11,19 +11,29 @@ Columns, since a few long lists are read and checked much faster than thousands 
 type that is said not to work as "no-TYPE"; one that is not mentioned may work.
 """
 
+import re
 from typing import Any
 
 from kimchictl.media.naming.osinfo_files import DatabaseFile, Element, Unparsable, read_document
+from kimchictl.media.naming.pattern_cost import TooCostly, check_cost, needs_no_look
 from kimchictl.media.naming.patterns import literal_prefixes
 
 PREFIX_LENGTH = 16
+MAX_PATTERN = 1000  # characters
 LABELS = ("volume-id", "system-id", "publisher-id", "application-id")
 
 Document = dict[str, Any]
 
 
+class _Costly(Exception):
+    """A medium whose pattern is not worth the time that it could take."""
+
+
 def compile_files(files: list[DatabaseFile]) -> Document:
-    """The database in `files`; a file that cannot be read or parsed is left out and listed under "skipped"."""
+    """The database in `files`; a file that cannot be read or parsed is left out and listed under "skipped".
+
+    So is a medium with a pattern that could take long to match, named with its system.
+    """
     systems: dict[str, list[Element]] = {}
     skipped = []
     for file in files:
@@ -41,7 +51,10 @@ def compile_files(files: list[DatabaseFile]) -> Document:
     for number, (name, parts) in enumerate(systems.items()):
         _append(document["oses"], _system(name, parts))
         for medium in (child for part in parts for child in part.children if child.tag == "media"):
-            _add_medium(document, numbers, medium, number)
+            try:
+                _add_medium(document, numbers, medium, number)
+            except _Costly as error:
+                skipped.append(f"{name}: {error}")
     return document
 
 
@@ -132,10 +145,25 @@ def _add_medium(document: Document, numbers: dict[str, int], medium: Element, sy
 
 
 def _pattern(document: Document, numbers: dict[str, int], text: str) -> int:
-    """The number of a pattern, each held once: a thousand media share a publisher."""
+    """The number of a pattern, each held once: a thousand media share a publisher. Raises _Costly."""
     if text not in numbers:
+        _check(text)
         numbers[text] = len(numbers)
         prefixes = literal_prefixes(text)
         literal, whole = prefixes[0] if len(prefixes) == 1 else ("", False)
         _append(document["patterns"], [text, literal, int(whole)])
     return numbers[text]
+
+
+def _check(text: str) -> None:
+    """Raises _Costly. What is no regular expression stays: it names nothing, whoever asks."""
+    if len(text) > MAX_PATTERN:
+        raise _Costly(f"a pattern of more than {MAX_PATTERN} characters")
+    if needs_no_look(text):
+        return
+    try:
+        check_cost(text)
+    except TooCostly as error:
+        raise _Costly(f"the pattern {text[:80]!r} could take long to match: {error}") from None
+    except (re.error, RecursionError, OverflowError):
+        return

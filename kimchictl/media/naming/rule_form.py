@@ -5,15 +5,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from kimchictl.errors import Invalid
-from kimchictl.media.naming.labels import LABELS, compile_pattern
+from kimchictl.media.naming.labels import LABELS, MAX_INSIDE, MAX_VOLUME_ID, PATTERN_FLAGS, expanded
+from kimchictl.media.naming.pattern_cost import LABEL, TooCostly, check_cost
 
 MAX_PATTERN = 1000  # characters
+MAX_EXPANDED = 10_000
 MAX_PATTERNS = 100
 
 _TEXTS = ("name", "distro", "title", "version", "arch")
 _TABLES = ("versions", "arches", "ids")
 _LISTS = ("when", "shared")
 _FLAGS = ("live", "coarse")
+# What is not as long as the longest label; an edition is looked for in two of them.
+_LENGTHS = {"volume": MAX_VOLUME_ID, "inside": MAX_INSIDE, "edition": MAX_VOLUME_ID + LABEL}
 
 
 def check_rule(document: Mapping[str, Any], where: str) -> None:
@@ -79,11 +83,19 @@ def _is_edition(entry: object) -> bool:
 
 
 def _check_pattern(text: object, key: str, where: str) -> None:
+    """A label's pattern with its `<parts>`; those of `variant` and `edition` have none."""
     if not isinstance(text, str) or len(text) > MAX_PATTERN:
         raise Invalid(f"rule {where}: the pattern for {key!r} must be a text of at most {MAX_PATTERN} characters")
     try:
-        compile_pattern(text)
+        full = expanded(text) if key in LABELS else text
+        if len(full) > MAX_EXPANDED:
+            raise Invalid(f"rule {where}: the pattern for {key!r} has too many parts")
+        check_cost(full, PATTERN_FLAGS, _LENGTHS.get(key, LABEL), searched=key == "edition")
+        re.compile(full, PATTERN_FLAGS)
     except KeyError as error:
         raise Invalid(f"rule {where}: the pattern for {key!r} has an unknown part <{error.args[0]}>") from None
+    except TooCostly as error:
+        hint = "write it so that the next characters decide, or put what needs no second try into (?>...)"
+        raise Invalid(f"rule {where}: the pattern for {key!r} could take long to match: {error}", hint) from None
     except (re.error, RecursionError, OverflowError) as error:
         raise Invalid(f"rule {where}: the pattern for {key!r} is not a regular expression: {error}") from None

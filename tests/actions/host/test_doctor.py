@@ -8,6 +8,7 @@ import pytest
 from kimchictl.actions.host.doctor import Ours, check_host, guests, here
 from kimchictl.config import find_places, load
 from kimchictl.errors import HostError
+from lab import osinfo_tree
 
 
 @pytest.fixture
@@ -76,6 +77,15 @@ def test_a_version_that_is_no_date_is_none(tmp_path, monkeypatch):
     monkeypatch.setenv("OSINFO_SYSTEM_DIR", str(tmp_path))
     (tmp_path / "VERSION").write_bytes(b"\xff99999999")
     assert statuses(here.osinfo_db()) == [("osinfo-db", "warn")]
+
+
+def test_a_database_with_a_part_that_cannot_be_used_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("OSINFO_SYSTEM_DIR", str(tmp_path))
+    monkeypatch.setenv("KIMCHI_CACHE_DIR", str(tmp_path / "cache"))
+    (tmp_path / "VERSION").write_text(f"{datetime.date.today():%Y%m%d}\n")
+    osinfo_tree.write(tmp_path, "a.org/a.xml", osinfo_tree.system("a1", osinfo_tree.medium(volume="(a+)+b")))
+    (finding,) = here.osinfo_db()
+    assert finding.status == "warn" and "(a+)+b" in finding.message
 
 
 def test_a_configured_tree_that_nothing_scans_is_warned_of(tmp_path, monkeypatch):

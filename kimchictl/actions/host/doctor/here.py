@@ -13,7 +13,8 @@ from shlex import quote
 from kimchictl.actions.host.collect import is_current
 from kimchictl.actions.host.findings import FAIL, OK, WARN, Finding
 from kimchictl.actions.host.statistics import find_journal
-from kimchictl.config import Places
+from kimchictl.config import Places, find_places
+from kimchictl.media.naming.osinfo import installed_database
 from kimchictl.media.naming.osinfo_files import directories as osinfo_trees
 from kimchictl.units import MIB, format_size
 
@@ -37,6 +38,9 @@ def osinfo_db() -> list[Finding]:
     if age > _OLD:
         message = f"osinfo-db is of {made}: it does not know what was released since"
         return [Finding("osinfo-db", WARN, message, "osinfo-db-import --local --latest")]
+    if skipped := installed_database(os.environ, find_places(os.environ).cache_dir).skipped:
+        message = f"osinfo-db is of {made}, and {len(skipped)} of its parts cannot be used: {skipped[0][:300]}"
+        return [Finding("osinfo-db", WARN, message, install)]
     return [Finding("osinfo-db", OK, f"osinfo-db is of {made}")]
 
 
