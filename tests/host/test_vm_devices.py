@@ -1,8 +1,10 @@
 """Disks, media and interfaces of VMs that exist, running and not."""
 
+import contextlib
 import os
 import subprocess
 
+import libvirt
 import pytest
 
 from lab.images import make_image
@@ -51,6 +53,25 @@ def test_a_detached_disk_leaves_its_volume(web, kimchi):
     assert "web-1.qcow2 stays" in kimchi("vm", "disk", "detach", "web", target, status=0).err
     assert target not in disks(kimchi) and (web / "pool/web-1.qcow2").exists()
     kimchi("vm", "disk", "detach", "web", target, status=3)
+
+
+def test_a_running_vm_gets_the_controller_that_a_scsi_disk_needs(web, kimchi, host):
+    kimchi("vm", "start", "web", status=0)
+    kimchi("vm", "disk", "attach", "web", "--size", "1G", "--bus", "scsi", status=0)
+    with contextlib.closing(libvirt.open(host.uri)) as connection:
+        for flags in (0, libvirt.VIR_DOMAIN_XML_INACTIVE):
+            said = connection.lookupByName("web").XMLDesc(flags)
+            assert "<controller type='scsi' index='0' model='virtio-scsi'>" in said and "bus='scsi'" in said
+
+
+def test_a_disk_is_detached_by_whatever_its_image_is_called(web, kimchi):
+    os.symlink(web / "pool/web-1.qcow2", web / "link")
+    kimchi("vm", "disk", "attach", "web", "--size", "1G", status=0)
+    for called in ("pool:default/web-1.qcow2", web / "link", web / "pool/../pool/web-1.qcow2"):
+        assert "web-1.qcow2 stays" in kimchi("vm", "disk", "detach", "web", called, status=0).err
+        kimchi("vm", "disk", "attach", "web", "pool:default/web-1.qcow2", status=0)
+    for called in ("pool:default/none", "pool:none/none", "http://h/x", web / "none"):
+        kimchi("vm", "disk", "detach", "web", called, status=3)
 
 
 def test_a_volume_in_use_elsewhere_is_attached_only_when_told_to(web, kimchi):

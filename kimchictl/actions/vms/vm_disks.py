@@ -9,7 +9,7 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from kimchictl.actions.images.sources import split_source
-from kimchictl.actions.storage.volume_changes import resize_volume
+from kimchictl.actions.storage.volume_changes import require_known_chain, resize_volume
 from kimchictl.actions.storage.volume_use import known_as_raw
 from kimchictl.actions.vms.plan_vm import volume_name
 from kimchictl.actions.vms.vm_usage import find_users
@@ -72,14 +72,28 @@ def attach_disk(host: "Host", name: str, new: NewDisk, next_start: bool = False)
     if new.source is None:
         made = _make_volume(host, scope, new)
         try:
-            devices.attach(host, scope, _element(made.path or "", made.format or "raw", made.type, bus, target, new))
+            _attach(host, scope, _element(made.path or "", made.format or "raw", made.type, bus, target, new), bus)
         except BaseException:
             volumes.delete_volume(host, made.pool, made.name)
             raise
         return Attached(target, f"pool:{made.pool}/{made.name}", True)
     path, form, kind = _existing(host, scope, new)
-    devices.attach(host, scope, _element(path, form, kind, bus, target, new))
+    _attach(host, scope, _element(path, form, kind, bus, target, new), bus)
     return Attached(target, new.source, False)
+
+
+def _attach(host: "Host", scope: Scope, disk: xml.Element, bus: str) -> None:
+    """Plug the disk in. The SCSI controller that libvirt would add by itself fits no running q35, nor has a driver."""
+    controller = xml.Element("controller", type="scsi", index="0", model="virtio-scsi")
+    new = bus == "scsi" and not devices.find_devices(host, scope, "controller[@type='scsi']")
+    if new:
+        devices.attach(host, scope, controller)
+    try:
+        devices.attach(host, scope, disk)
+    except BaseException:
+        if new:
+            devices.detach(host, scope, "controller[@type='scsi']", "its new SCSI controller")
+        raise
 
 
 def _usual_bus(host: "Host", scope: Scope) -> str:
@@ -131,11 +145,8 @@ def _of_volume(host: "Host", found: volumes.Volume, new: NewDisk) -> tuple[str, 
         raise Invalid(f"volume {found.name!r} is a {found.type}, not a disk")
     raw = found.format in (None, "raw", "iso", "unknown") or known_as_raw(host, found)
     form = new.format or ("raw" if raw or found.type == "block" else found.format or "raw")
-    if form != "raw" and found.backing and volumes.find_by_path(host, found.backing) is None:
-        raise Invalid(
-            f"volume {found.name!r} is backed by {found.backing!r}, which is in no active pool of the host",
-            "a guest could have written that: make a pool of its directory if it is right",
-        )
+    if form != "raw":
+        require_known_chain(host, found)  # a guest could have written what its header names
     return found.path, form, found.type
 
 
@@ -192,9 +203,29 @@ def _disk(host: "Host", scope: Scope, wanted: str) -> VmDisk:
     found = domains.drives(host, scope.domain, scope.live)
     disk = next((each for each in found if wanted in (each.target, each.source)), None)
     if disk is None:
+        called = _names_of(host, wanted)
+        disk = next((each for each in found if each.source in called), None)
+    if disk is None:
         there = ", ".join(each.target for each in found) or "none"
         raise NotFound(f"vm {scope.name!r} has no disk {wanted!r}", f"its disks are: {there}")
     return disk
+
+
+def _names_of(host: "Host", image: str) -> set[str]:
+    """What a definition may call the image that somebody calls by a link, from a directory, or as a volume."""
+    kind, rest = split_source(image)
+    if kind == "pool":
+        pool, _, title = rest.partition("/")
+        try:
+            found: volumes.Volume | None = volumes.find_volume(host, pool, title)
+        except KimchiError:
+            return set()  # it is not there (any more), and neither is such a disk
+    elif kind == "path" and "/" in rest:
+        rest = os.path.realpath(rest) if host.is_local and not host.is_test else rest
+        found = volumes.find_by_path(host, rest)
+    else:
+        return set()
+    return {rest} if found is None else {found.path or rest, f"pool:{found.pool}/{found.name}"}
 
 
 def disk_size(host: "Host", name: str, target: str) -> tuple[VmDisk, int]:

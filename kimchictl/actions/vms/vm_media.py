@@ -34,11 +34,14 @@ def insert(
     target: str | None = None,
     next_start: bool = False,
     login: Login | None = None,
+    force: bool = False,
 ) -> tuple[str, str | None, tuple[str, ...]]:
     """Put the image `source` into a drive, the first one where `target` is None: (drive, what was in it, notes).
 
     A VM without a drive gets one while it is off. `login` is for the server of a URL; libvirt keeps its password as
-    long as the medium is in a drive. Raises NotFound, Invalid, Failed, WrongState.
+    long as the medium is in a drive. With `force` a guest is not asked for the old one.
+
+    Raises NotFound, Invalid, Failed, WrongState, InUse.
     """
     scope = devices.scope_of(host, name, next_start)
     findings = Findings()
@@ -52,7 +55,7 @@ def insert(
             place, before = _add_drive(host, scope, found), None
         else:
             place, before = _target(drive), _content(drive)
-            devices.update(host, scope, _filled(host, drive, found))
+            devices.update(host, scope, _filled(host, drive, found), force)
         undo.pop_all()
     forget_unnamed(host, named)
     return place, before, tuple(findings.notes)
@@ -65,8 +68,13 @@ def require_drive(host: "Host", name: str, target: str | None = None, next_start
         _require_off(scope)
 
 
-def eject(host: "Host", name: str, target: str | None = None, next_start: bool = False) -> tuple[str, str | None]:
-    """Empty a drive: (drive, what was in it), the latter None where it was empty. Raises NotFound, UsageError."""
+def eject(
+    host: "Host", name: str, target: str | None = None, next_start: bool = False, force: bool = False
+) -> tuple[str, str | None]:
+    """Empty a drive: (drive, what was in it), the latter None where it was empty.
+
+    Raises NotFound, UsageError; InUse where the guest keeps it closed, but with `force`.
+    """
     scope = devices.scope_of(host, name, next_start)
     drive = _drive(host, scope, target)
     if drive is None:
@@ -74,7 +82,7 @@ def eject(host: "Host", name: str, target: str | None = None, next_start: bool =
     before = _content(drive)
     if before is not None:
         named = _secrets(host, scope)
-        devices.update(host, scope, _filled(host, drive, None))
+        devices.update(host, scope, _filled(host, drive, None), force)
         forget_unnamed(host, named)
     return _target(drive), before
 

@@ -15,6 +15,7 @@ def cdrom() -> None:
 
 
 _TARGET = click.option("--target", metavar="DRIVE", help="Which drive, like sda, where there are several.")
+_FORCE = click.option("--force", is_flag=True, help="Take out what is in it though the guest has it in use.")
 
 
 @cdrom.command()
@@ -23,10 +24,18 @@ _TARGET = click.option("--target", metavar="DRIVE", help="Which drive, like sda,
 @_TARGET
 @media_option
 @click.option("--no-check", is_flag=True, help="Do not ask the server of a URL first.")
+@_FORCE
 @next_start_option
 @pass_app
 def insert(
-    app: App, name: str, source: str, target: str | None, media: str | None, no_check: bool, next_start: bool
+    app: App,
+    name: str,
+    source: str,
+    target: str | None,
+    media: str | None,
+    no_check: bool,
+    force: bool,
+    next_start: bool,
 ) -> None:
     """Insert an image: a path, pool:POOL/VOLUME or a URL. What was in the drive comes out.
 
@@ -47,7 +56,7 @@ def insert(
         source, login = bring_url(app, source, media, not no_check)
     elif media is not None:
         raise UsageError("--media is for the image behind a URL", f"{source} is none")
-    drive, before, notes = vm_media.insert(app.host, name, source, target, next_start, login)
+    drive, before, notes = vm_media.insert(app.host, name, source, target, next_start, login, force)
     for note in notes:
         app.note(note)
     app.note(f"{given} inserted into drive {drive!r} of vm {name!r}" + (f"; {before} is out" if before else ""))
@@ -56,9 +65,10 @@ def insert(
 @cdrom.command()
 @name_argument("vm")
 @_TARGET
+@_FORCE
 @next_start_option
 @pass_app
-def eject(app: App, name: str, target: str | None, next_start: bool) -> None:
+def eject(app: App, name: str, target: str | None, force: bool, next_start: bool) -> None:
     """Eject the medium of a drive.
 
     \b
@@ -67,6 +77,6 @@ def eject(app: App, name: str, target: str | None, next_start: bool) -> None:
     """
     from kimchictl.actions.vms import vm_media
 
-    drive, before = vm_media.eject(app.host, name, target, next_start)
+    drive, before = vm_media.eject(app.host, name, target, next_start, force)
     place = f"drive {drive!r} of vm {name!r}"
     app.note(f"{before} ejected from {place}" if before else f"{place} is empty already")

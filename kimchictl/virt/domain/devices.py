@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from shlex import quote
 from typing import Any
 
-from kimchictl.errors import NotFound, TimedOut, WrongState
+from kimchictl.errors import InUse, NotFound, TimedOut, WrongState
 from kimchictl.virt import xml
-from kimchictl.virt.connection import Host, asking, is_code
+from kimchictl.virt.connection import Host, asking, is_code, translate
 from kimchictl.virt.domain.definition import read_definition
 from kimchictl.virt.domain.domains import find_domain, state_of
 from kimchictl.virt.domain.listing import ACTIVE
@@ -61,14 +61,26 @@ def find_devices(host: Host, scope: Scope, path: str, live: bool | None = None) 
 
 def attach(host: Host, scope: Scope, device: xml.Element) -> None:
     """Plug `device` in. Both or neither: libvirt keeps the definition only if the guest took it."""
-    with asking(f"vm {scope.name!r} does not take the {device.tag}"):
+    hint = "--next-start attaches it for when it starts anew; or stop it first" if scope.live else None
+    with asking(f"vm {scope.name!r} does not take the {device.tag}", hint):
         scope.domain.attachDeviceFlags(xml.serialize(device), scope.flags(host))
 
 
-def update(host: Host, scope: Scope, device: xml.Element) -> None:
-    """Give the device that `device` names its new content: another medium, another network."""
-    with asking(f"vm {scope.name!r}: the {device.tag} cannot be changed"):
-        scope.domain.updateDeviceFlags(xml.serialize(device), scope.flags(host))
+def update(host: Host, scope: Scope, device: xml.Element, force: bool = False) -> None:
+    """Give the device that `device` names its new content: another medium, another network.
+
+    Raises InUse where a guest keeps the tray of a drive closed; with `force` it is not asked.
+    """
+    flags = scope.flags(host) | (host.flag("DOMAIN_DEVICE_MODIFY_FORCE") if force else 0)
+    try:
+        scope.domain.updateDeviceFlags(xml.serialize(device), flags)
+    except host.lib.libvirtError as error:
+        if "tray" in error.get_error_message():  # it has no code of its own
+            raise InUse(
+                f"the guest of vm {scope.name!r} has the medium in use and keeps the drive closed",
+                "unmount it there, or --force takes it out; --next-start changes it for when it starts anew",
+            ) from None
+        raise translate(error, f"vm {scope.name!r}: the {device.tag} cannot be changed") from None
 
 
 def detach(host: Host, scope: Scope, path: str, what: str) -> xml.Element:

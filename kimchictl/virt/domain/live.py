@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from kimchictl.errors import WrongState
-from kimchictl.virt.connection import Host, asking
+from kimchictl.errors import TimedOut, WrongState
+from kimchictl.virt.connection import Host, asking, is_code
 from kimchictl.virt.domain.domainedit import VmChanges
 
 # What a running guest cannot be given.
@@ -37,16 +37,19 @@ def require_live(host: Host, domain: Any, changes: VmChanges) -> None:
 
 
 def apply_live(host: Host, domain: Any, changes: VmChanges) -> list[str]:
-    """Change the running `domain`; the keys that were. Raises what libvirt says."""
+    """Change the running `domain`; the keys that were. Raises what libvirt says.
+
+    What a guest can refuse comes first: then nothing has changed.
+    """
     lib, name, done = host.lib, domain.name(), []
     live = lib.VIR_DOMAIN_AFFECT_LIVE
     with asking(f"vm {name!r} cannot be changed while it runs"):
+        if changes.vcpus is not None:
+            _set_vcpus(host, domain, changes.vcpus)
+            done.append("vcpus")
         if changes.memory is not None:
             domain.setMemoryFlags(changes.memory << 10, live)
             done.append("memory")
-        if changes.vcpus is not None:
-            domain.setVcpusFlags(changes.vcpus, live)
-            done.append("vcpus")
         for key, kind in (
             ("title", lib.VIR_DOMAIN_METADATA_TITLE),
             ("description", lib.VIR_DOMAIN_METADATA_DESCRIPTION),
@@ -55,3 +58,18 @@ def apply_live(host: Host, domain: Any, changes: VmChanges) -> list[str]:
                 domain.setMetadata(kind, text or None, None, None, live)
                 done.append(key)
     return done
+
+
+def _set_vcpus(host: Host, domain: Any, wanted: int) -> None:
+    """Plug them in, or out, which the guest has to agree to. Raises TimedOut where it does not; libvirtError."""
+    lib = host.lib
+    try:
+        domain.setVcpusFlags(wanted, lib.VIR_DOMAIN_AFFECT_LIVE)
+    except lib.libvirtError as error:
+        if not is_code(error, "OPERATION_TIMEOUT"):
+            raise
+        left = domain.vcpusFlags(lib.VIR_DOMAIN_AFFECT_LIVE)
+        raise TimedOut(
+            f"the guest of vm {domain.name()!r} does not let go of its vcpus: {left} are left",
+            "with --next-start it has fewer from the next start on; or stop it first",
+        ) from None
