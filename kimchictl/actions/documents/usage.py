@@ -1,6 +1,6 @@
 """Which templates name an image."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from kimchictl.media.records import Image
 from kimchictl.store import FileStore
@@ -29,7 +29,11 @@ def template_users(templates: FileStore) -> dict[str, list[str]]:
 
 
 def _with_users(image: Image, users: dict[str, list[str]]) -> Image:
-    names = users.get(image.location, [])
-    if image.pool is not None:
-        names = sorted({*names, *users.get(f"pool:{image.pool}/{image.volume}", [])})
+    names = users_of(image.location, image.pool, image.volume, users)
     return image._replace(used_by=tuple(names)) if names else image
+
+
+def users_of(location: str, pool: str | None, volume: str | None, users: Mapping[str, list[str]]) -> list[str]:
+    """The names of the templates that name the image at `location`, which may be a `volume`."""
+    names = users.get(location, [])
+    return names if pool is None else sorted({*names, *users.get(f"pool:{pool}/{volume}", [])})

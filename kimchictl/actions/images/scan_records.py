@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 from kimchictl.errors import Failed, KimchiError
 from kimchictl.media.records import Image
-from kimchictl.media.scan.entries import Row, to_image
+from kimchictl.media.scan.entries import Row, to_images
 from kimchictl.media.scan.walk import Counters, Rules
+from kimchictl.query import natural
 
 
 class ScanOptions(NamedTuple):
@@ -77,4 +78,9 @@ class ScanResult:
     @cached_property
     def images(self) -> tuple[Image, ...]:
         """Every image of the places, made into records when asked for: a silent scan asks for none."""
-        return tuple(to_image(self.entries[path]) for path in sorted(self.entries))
+        return tuple(to_images(self.rows.values()))
+
+    @property
+    def rows(self) -> dict[str, Row]:
+        """The same as lines of JSON, by location."""
+        return {path: self.entries[path] for path in sorted(self.entries, key=natural)}

@@ -4,7 +4,7 @@ import click
 
 from kimchictl.app import App
 from kimchictl.commands.base import Command, list_options, pass_app
-from kimchictl.commands.iso.views import DUPLICATES, IMAGES
+from kimchictl.commands.iso.views import DUPLICATES, emit_images
 from kimchictl.commands.several import on_hosts
 
 
@@ -33,6 +33,6 @@ def list_(app: App, duplicates: bool) -> None:
 
         app.emit_list(find_duplicates(found.images, app.progress), DUPLICATES)
         return
-    from kimchictl.actions.documents.usage import used_by_templates
+    from kimchictl.actions.images.listing import ImageRows
 
-    app.emit_list(used_by_templates(found.images, app.templates), IMAGES)
+    emit_images(app, ImageRows(found.rows, app.templates))

@@ -6,7 +6,7 @@ import click
 
 from kimchictl.app import App, exit_status
 from kimchictl.commands.base import Command, complete, list_options, pass_app
-from kimchictl.commands.iso.views import CHANGES, IMAGES
+from kimchictl.commands.iso.views import CHANGES, IMAGES, IN_ORDER
 from kimchictl.commands.several import CHANGES_FOUND, SCAN_PATIENCE, on_hosts
 from kimchictl.errors import HostError, UsageError
 from kimchictl.render import check_selection
@@ -143,10 +143,10 @@ def _create_templates(app: App, result: "ScanResult") -> int:
 def _emit(app: App, result: "ScanResult", changed: bool, everything: bool) -> None:
     if (not changed and app.options.quiet) or (changed and not result.changes and app.format != "json"):
         return
-    from kimchictl.actions.documents.usage import used_by_templates
-    from kimchictl.query import plain
-
     if changed:
+        from kimchictl.actions.documents.usage import used_by_templates
+        from kimchictl.query import plain
+
         images = used_by_templates([change.image for change in result.changes], app.templates)
         kinds = {change.image.location: change.change for change in result.changes}
         for image in images:
@@ -154,5 +154,7 @@ def _emit(app: App, result: "ScanResult", changed: bool, everything: bool) -> No
                 app.note(f"{image.location} is gone; it is still named by template {', '.join(image.used_by)}")
         app.emit_list([{"change": kinds[image.location], **plain(image)} for image in images], CHANGES)
     else:
-        found = [image for image in result.images if everything or image.bootable or image.error]
-        app.emit_list(used_by_templates(found, app.templates), IMAGES)
+        from kimchictl.actions.images.listing import ImageRows
+
+        rows = ImageRows(result.rows, app.templates)
+        app.emit_list([row for row in rows if everything or row["bootable"] or row["error"]], IN_ORDER)

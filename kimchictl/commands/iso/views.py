@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 from kimchictl.app import App
 from kimchictl.media.records import Image
+from kimchictl.query import LONG
 from kimchictl.render import View
 
 if TYPE_CHECKING:
+    from kimchictl.actions.images.listing import ImageRows
     from kimchictl.media.naming.evidence import Evidence
 
 IMAGES = View(
@@ -18,6 +20,8 @@ IMAGES = View(
     sort="location",
 )
 
+IN_ORDER = IMAGES._replace(sort=None, ready=True)  # as it is no work to sort them again
+
 CHANGES = IMAGES._replace(columns=("change", *IMAGES.columns), keys=("change", *IMAGES.keys))
 
 DUPLICATES = View(
@@ -27,6 +31,11 @@ DUPLICATES = View(
     wide=("volume_id", "digest"),
     sort=None,
 )
+
+
+def emit_images(app: App, rows: "ImageRows") -> None:
+    """What an index holds: as it is, where nobody reads the JSON by eye."""
+    app.emit_list(rows if len(rows) > LONG else list(rows), IN_ORDER)
 
 
 def emit_explained(app: App, images: Sequence[Image], evidence: Sequence["Evidence"]) -> None:

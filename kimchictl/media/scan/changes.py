@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from kimchictl.media.scan.document import Document, Place
-from kimchictl.media.scan.entries import ABSENT, FIELDS, Entry, Row
+from kimchictl.media.scan.entries import ABSENT, Entry, Row, changed, to_values
 
 Kind = Literal["added", "changed", "removed"]
 
@@ -17,16 +17,15 @@ Kind = Literal["added", "changed", "removed"]
 _COMPARED = (
     "size", "mtime", "volume_id", "system_id", "publisher_id", "application_id", "bootable", "boot",
 )  # fmt: skip
-_PLACES = tuple(FIELDS.index(name) for name in _COMPARED)
-_ERROR = FIELDS.index("error")
-_OF_THE_PLACE = tuple(FIELDS.index(name) for name in ("source", "pool", "volume", "capacity"))
+_OF_THE_PLACE = ("source", "pool", "volume", "capacity")
 
 
 def differ(one: Row, other: Row) -> bool:
     """Are these two looks at the same path different images?"""
-    if any(one[place] != other[place] for place in _PLACES):
+    before, now = to_values((one, other))
+    if any(before[name] != now[name] for name in _COMPARED):
         return True
-    errors = {one[_ERROR], other[_ERROR]}
+    errors = {before["error"], now["error"]}
     return len(errors) > 1 and ABSENT not in errors
 
 
@@ -40,7 +39,7 @@ def compare(old: dict[str, Row], new: dict[str, Row]) -> Iterator[tuple[Kind, st
         before = old.get(path)
         if before is None:
             yield "added", path, row
-        elif before is not row and differ(before, row):
+        elif before != row and differ(before, row):
             yield "changed", path, row
     for path, row in old.items():
         if path not in new:
@@ -83,8 +82,8 @@ def _update(place: Place, path: str, seen: Entry | None) -> None:
     mine = place.entries[path]
     if seen is not None and seen.row is not None and mine.row is not None:
         if seen.status != mine.status:
-            kept = {field: mine.row[field] for field in _OF_THE_PLACE}
-            row = [kept.get(at, value) for at, value in enumerate(seen.row)]
-            place.entries[path] = mine._replace(row=row, status=seen.status)
+            values = to_values((mine.row,))[0]
+            row = changed(seen.row, **{name: values[name] for name in _OF_THE_PLACE})
+            place.entries[path] = mine._replace(row=row, status=seen.status, mount=seen.mount)
     elif not mine.absent and not os.path.lexists(path):
         del place.entries[path]

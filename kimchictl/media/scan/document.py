@@ -1,26 +1,31 @@
-"""The document of the scan index: every place and its images, as JSON, read from a file that may be damaged or hostile.
+"""The file of the scan index: every place and its images. Made to be listed fast, believed only whole.
 
-An image is a row whose columns are named once, in `fields`. What is read back is checked column by column before any of
-it counts.
+    kimchictl-images 2 CRC32     in hexadecimal digits, of all that follows
+    {...}                        a line of JSON: the places, their entries without the images; what was declined
+    {...}                        a line an image, as `iso list -o json` has it: in the order of the entries, and after
+                                 those of each place the images in its `since`
+
+What prints images joins lines; what scans reads the second line and decodes the image of hardly any entry.
 """
 
 import contextlib
 import gc
 import json
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
-from types import NoneType, UnionType
+from types import NoneType
 from typing import Any
 
 from kimchictl import files
 from kimchictl.errors import Damaged, Failed
-from kimchictl.media.records import Image
-from kimchictl.media.scan.entries import AS_LISTS, FIELDS, LISTS, Entry, Row
+from kimchictl.media.scan.entries import FIELDS, Entry, Row, rearranged
+from kimchictl.query import natural
 
-FORMAT = 1
 GROUP = "libvirt"  # whose members may read root's index
 LIMIT = 1 << 30  # bytes: a document of a million images is smaller
+_MAGIC = "kimchictl-images 2"
 
 
 @dataclass(slots=True)
@@ -66,8 +71,8 @@ def read_document(path: str) -> Document:
         raise files.failed("read the scan index", path, error) from error
     try:
         with _uncollected():
-            return _parse(json.loads(content))
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            return _parse(content)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, StopIteration) as error:
         raise Damaged(f"the scan index {path} is damaged") from error
 
 
@@ -84,16 +89,22 @@ def _uncollected() -> Iterator[None]:
 
 
 def to_bytes(document: Document) -> bytes:
-    value = {
-        "format": FORMAT,
+    lines: list[Row] = []
+    head = {
         "fields": FIELDS,
         "declined": sorted(document.declined, key=repr),
-        "places": {name: _dump_place(place) for name, place in sorted(document.places.items())},
+        "places": {name: _dump_place(place, lines) for name, place in sorted(document.places.items())},
     }
-    return json.dumps(value, separators=(",", ":")).encode()
+    content = "\n".join((json.dumps(head, separators=(",", ":")), *lines)).encode()
+    return f"{_MAGIC} {zlib.crc32(content):08x}\n".encode() + content
 
 
-def _dump_place(place: Place) -> dict[str, Any]:
+def _dump_place(place: Place, lines: list[Row]) -> dict[str, Any]:
+    """The place as JSON has it; its images are added to `lines`."""
+    entries = [place.entries[path] for path in sorted(place.entries, key=natural)]
+    since = place.since
+    lines += [entry.row for entry in entries if entry.row is not None]
+    lines += [row for row in (since or {}).values() if row is not None]
     return {
         "host": place.host,
         "key": place.key,
@@ -101,35 +112,33 @@ def _dump_place(place: Place) -> dict[str, Any]:
         "mounts": place.mounts,
         "stamps": place.stamps,
         "automatic": place.automatic,
-        "since": place.since,
+        "since": None if since is None else {path: row is not None for path, row in since.items()},
         "problems": place.problems,
         "entries": [
-            [entry.path, entry.status, entry.row, entry.problem, entry.also, entry.mount, entry.pending]
-            for entry in place.entries.values()
+            [entry.path, entry.status, entry.row is not None, entry.problem, entry.also, entry.mount, entry.pending]
+            for entry in entries
         ],
     }
 
 
-def _parse(value: Any) -> Document:
-    """The document that a JSON value is. Whoever wrote it: anything of another shape raises ValueError or TypeError."""
-    if value["format"] != FORMAT:
-        raise ValueError("written by another version")
-    rows = _Rows(value["fields"])
-    document = Document()
-    for name, place in value["places"].items():
-        document.places[name] = _parse_place(place, rows)
+def _parse(content: bytes) -> Document:
+    """The document that these bytes are. Whatever else they are: raises ValueError or TypeError."""
+    first, _, rest = content.partition(b"\n")
+    if first != f"{_MAGIC} {zlib.crc32(rest):08x}".encode():
+        raise ValueError("damaged, or written by another version")
+    head, *lines = rest.decode().split("\n")
+    value, rows = json.loads(head), iter(lines)
+    if tuple(value["fields"]) != FIELDS:
+        rows = map(rearranged, rows)
+    document = Document({name: _parse_place(place, rows) for name, place in value["places"].items()})
     for location, size, volume_id in value["declined"]:
         known = (_require(location, str), _require(size, int, None), _require(volume_id, str, None))
         document.declined.add(known)
     return document
 
 
-def _parse_place(value: dict[str, Any], rows: "_Rows") -> Place:
-    since = value["since"]
-    if since is not None:
-        changed = [row for row in since.values() if row is not None]
-        now = iter(rows.checked(changed))
-        since = {path: None if row is None else next(now) for path, row in since.items()}
+def _parse_place(value: dict[str, Any], rows: Iterator[Row]) -> Place:
+    entries, since = _parse_entries(value["entries"], rows), value["since"]
     return Place(
         host=_require(value["host"], str, None),
         key=_require(value["key"], str),
@@ -137,20 +146,21 @@ def _parse_place(value: dict[str, Any], rows: "_Rows") -> Place:
         mounts=[_mount(row) for row in value["mounts"]],
         stamps=_require(value["stamps"], str, None),
         automatic=_require(value["automatic"], bool),
-        since=since,
+        since=None if since is None else {path: next(rows) if then else None for path, then in since.items()},
         problems={path: _require(why, str) for path, why in value["problems"].items()},
-        entries=_parse_entries(value["entries"], rows),
+        entries=entries,
     )
 
 
 def _mount(value: list[str]) -> list[str]:
     """A mount as Mount.row gives it."""
-    if len(_texts(value)) != 5:
+    if type(value) is not list or len(value) != 5:
         raise ValueError("a damaged mount")
+    _all(value, str)
     return value
 
 
-def _parse_entries(values: list[Any], rows: "_Rows") -> dict[str, Entry]:
+def _parse_entries(values: list[Any], rows: Iterator[Row]) -> dict[str, Entry]:
     """Checked column by column: there may be ten thousand entries, and a listing waits for them."""
     _all(values, list)
     if not values:
@@ -160,6 +170,7 @@ def _parse_entries(values: list[Any], rows: "_Rows") -> dict[str, Entry]:
         (paths, (str,)),
         (statuses, (list,)),
         (chain.from_iterable(statuses), (int,)),
+        (images, (bool,)),
         (problems, (str, NoneType)),
         (also, (list,)),
         (chain.from_iterable(also), (str,)),
@@ -171,10 +182,9 @@ def _parse_entries(values: list[Any], rows: "_Rows") -> dict[str, Entry]:
     for mount in mounts:
         if mount is not None:
             _mount(mount)
-    now = iter(rows.checked([row for row in images if row is not None]))
-    found = [None if row is None else next(now) for row in images]
+    found = [next(rows) if image else None for image in images]
     columns = zip(paths, map(tuple, statuses), found, problems, map(tuple, also), mounts, pending, strict=True)
-    return {entry[0]: Entry(*entry) for entry in columns}
+    return dict(zip(paths, map(Entry._make, columns), strict=True))
 
 
 def _all(column: Iterable[Any], *kinds: type) -> None:
@@ -188,46 +198,3 @@ def _require(value: Any, kind: type, other: type | None = type) -> Any:
     if type(value) is kind or (other is None and value is None):
         return value
     raise ValueError(f"{value!r} is no {kind.__name__}")
-
-
-def _texts(value: Any) -> list[str]:
-    if type(value) is not list:
-        raise ValueError("a list of texts is something else")
-    _all(value, str)
-    return value
-
-
-class _Rows:
-    """Checks rows and puts their values in the order of FIELDS, whatever fields the writer had."""
-
-    def __init__(self, names: list[str]) -> None:
-        self._same = tuple(_texts(names)) == FIELDS
-        self._names = names
-
-    def checked(self, rows: list[Row]) -> list[Row]:
-        """`rows`, each value of a type that its field may have. Raises ValueError."""
-        _all(rows, list)
-        if not self._same:
-            rows = [self._arranged(row) for row in rows]
-        if not rows:
-            return rows
-        columns = list(zip(*rows, strict=True))
-        for column, kinds in zip(columns, _KINDS, strict=True):
-            _all(column, *kinds)
-        for place in AS_LISTS:
-            _all(chain.from_iterable(columns[place]), str)
-        return rows
-
-    def _arranged(self, row: Row) -> Row:
-        values = dict(zip(self._names, row, strict=True))
-        return [values.get(name, default) for name, default in _DEFAULTS.items()]
-
-
-def _kinds(annotation: Any) -> frozenset[type]:
-    """The types that JSON has for a field of Image: a tuple is a list."""
-    parts = getattr(annotation, "__args__", ()) if isinstance(annotation, UnionType) else (annotation,)
-    return frozenset(list if getattr(part, "__origin__", None) is tuple else part for part in parts)
-
-
-_KINDS = tuple(map(_kinds, Image.__annotations__.values()))
-_DEFAULTS: dict[str, Any] = {name: [] if name in LISTS else Image._field_defaults.get(name) for name in FIELDS}
