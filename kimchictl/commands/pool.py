@@ -245,7 +245,7 @@ def delete(app: App, names: tuple[str, ...], with_contents: bool, missing_ok: bo
             return
         bill = bill_of(app.host, name, seconds, users)
         for volume in bill.volumes:
-            app.note(f"deleted with pool {name!r}: {volume}")
+            app.note(f"deleted with pool {name!r}: {volume!r}")
         app.confirm(f"deleting pool {name!r} with {len(bill.volumes)} volumes, {format_size(bill.size)}", yes)
         delete_with_contents(app.host, bill, seconds, users)
         app.note(f"pool {name!r} deleted with what was in it")

@@ -97,10 +97,13 @@ def start_network(host: Host, name: str) -> bool:
 
 
 def stop_network(host: Host, name: str) -> bool:
-    """False if it was inactive already."""
+    """False if it was inactive already. That a transient one is gone is noted."""
     network = find_network(host, name)
     with asking(f"network {name!r} does not stop"):
         if not network.isActive():
             return False
+        persistent = network.isPersistent()
         network.destroy()
+    if not persistent:
+        host.note(f"network {name!r}: it was transient, and is gone")
     return True

@@ -2,8 +2,10 @@
 
 import json
 import os
+import pwd
 import shutil
 import stat
+import struct
 import subprocess
 import sys
 
@@ -61,13 +63,12 @@ def place(strict):
 
 
 def own(path):
-    """Give `path` to a user, with an access list that lets libvirt-qemu read it."""
+    """Give `path` to a user, with an access list (acl(5), in the form that Linux keeps) for libvirt-qemu to read it."""
     os.chown(path, USER, USER)
     path.chmod(0o640)
-    if shutil.which("setfacl"):
-        subprocess.run(["setfacl", "-m", "u:libvirt-qemu:r", path], check=True)
-    else:
-        path.chmod(0o644)
+    reader, nobody = pwd.getpwnam("libvirt-qemu").pw_uid, 0xFFFFFFFF
+    entries = ((0x01, 6, nobody), (0x02, 4, reader), (0x04, 4, nobody), (0x10, 4, nobody), (0x20, 0, nobody))
+    os.setxattr(path, ACCESS, struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries))
 
 
 def belongings(path):
@@ -77,6 +78,41 @@ def belongings(path):
 
 def state(run):
     return json.loads(run("vm", "show", "web", "-o", "json").stdout)["state"]
+
+
+SMALL = ("--memory", "512M", "--vcpus", "1", "--virt-type", "qemu", "--network", "user")
+
+
+def test_a_medium_that_is_put_in_while_a_guest_runs_stays_the_user_s(run, place):
+    first, second = (make_image(place / name, "Debian 12.5.0 amd64 n") for name in ("a.iso", "b.iso"))
+    for path in (first, second):
+        own(path)
+    before = {path: belongings(path) for path in (first, second)}
+    run("pool", "create", "disks", "--path", place / "disks", "--start")
+    run("template", "create", "t", "--cdrom", first, *SMALL, "--disk", "size=1G,pool=disks")
+    run("vm", "create", "web", "--template", "t", "--start")
+    run("vm", "cdrom", "insert", "web", second, "--force")
+    assert {path: belongings(path) for path in before} == before
+    run("vm", "cdrom", "eject", "web", "--force")
+    assert {path: belongings(path) for path in before} == before
+    run("vm", "delete", "web", "--yes")
+    run("template", "delete", "t")
+    run("pool", "delete", "disks", "--with-contents", "--yes")
+    assert {path: belongings(path) for path in before} == before
+
+
+@pytest.mark.parametrize("kind", ["dir", "netfs"])
+def test_a_directory_that_becomes_a_pool_stays_as_it_was(run, place, kind):
+    (place / "p").mkdir()
+    own(place / "p")
+    before = belongings(place / "p")
+    far = ("--source-host", "192.0.2.1", "--source-path", "/e") if kind == "netfs" else ("--start",)
+    run("pool", "create", "p", "--type", kind, "--path", place / "p", *far)
+    run("pool", "list")
+    run("pool", "stop", "p")
+    assert belongings(place / "p") == before
+    run("pool", "delete", "p")
+    assert belongings(place / "p") == before
 
 
 def test_a_medium_and_a_base_image_stay_the_user_s(strict, run, place):
@@ -89,8 +125,7 @@ def test_a_medium_and_a_base_image_stay_the_user_s(strict, run, place):
     run("pool", "create", "mine", "--path", place, "--start")
     run("pool", "create", "default", "--path", strict.root / "lib/images/disks", "--start")
     (strict.root / "lib/images/disks").chmod(0o711)
-    small = ("--memory", "512M", "--vcpus", "1", "--virt-type", "qemu", "--network", "user")
-    run("template", "create", "t", "--cdrom", image, *small, "--disk", f"base={base},size=1G,pool=default")
+    run("template", "create", "t", "--cdrom", image, *SMALL, "--disk", f"base={base},size=1G,pool=default")
     run("vm", "create", "web", "--template", "t", "--start")
     assert state(run) == "running"
     assert {path: belongings(path) for path in before} == before

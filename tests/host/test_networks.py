@@ -25,6 +25,16 @@ def test_networks_start_and_stop_and_say_so_when_they_did_already(host, kimchi):
     kimchi("network", "start", "nosuch", status=3)
 
 
+def test_a_transient_network_is_gone_when_it_is_stopped(host, kimchi):
+    connection = libvirt.open(host.uri)
+    connection.networkCreateXML(OTHER)
+    connection.close()
+    (found,) = listed(kimchi, "network", "list", "--filter", "persistent=false")
+    assert (found["name"], found["active"], found["forward"]) == ("b r", True, None)
+    assert "it was transient, and is gone" in kimchi("network", "stop", "b r", status=0).err
+    kimchi("network", "start", "b r", status=3)
+
+
 def test_a_vm_whose_network_is_off_names_the_command_that_starts_it(host, kimchi, tmp_path):
     kimchi("pool", "create", "default", "--path", tmp_path / "pool", "--start", status=0)
     image = make_image(tmp_path / "a.iso", "Debian 12.5.0 amd64 n")

@@ -1,5 +1,6 @@
 """Storage pools made, changed, started, stopped and forgotten."""
 
+import os
 from collections.abc import Iterable
 from shlex import quote
 from typing import Any
@@ -28,7 +29,7 @@ def create_pool(
     pool = _define(host, pool_xml(name, kind, plan), f"pool {name!r} cannot be created")
     try:
         with asking(f"pool {name!r} cannot be created{f' at {plan.path}' if plan.path else ''}"):
-            if kind in _BUILT:
+            if kind in _BUILT and not _keeps_its_mode(host, kind, plan):
                 pool.build(0)
             pool.setAutostart(int(autostart))
             if start:
@@ -36,6 +37,11 @@ def create_pool(
     except BaseException:
         _undefine(host, pool, name)
         raise
+
+
+def _keeps_its_mode(host: Host, kind: str, plan: PoolPlan) -> bool:
+    """Whether the directory is there, and libvirt would change its mode: of type netfs it does, to 0711."""
+    return kind == "netfs" and host.is_local and not host.is_test and os.path.isdir(plan.path or "")
 
 
 def _undefine(host: Host, pool: Any, name: str) -> None:
