@@ -13,7 +13,7 @@ _BETWEEN, _NARROWEST = 2, 4  # characters: between two columns, and of a column 
 # On a terminal too narrow, sentences go on in the next line, and of a path it is the end that tells files apart.
 _SENTENCES = frozenset({"message", "fix", "locations"})
 _PATHS = frozenset({"location", "path"})
-_SIZES = frozenset({"size", "capacity", "allocation", "available", "memory", "max_memory", "freeable"})
+_SIZES = frozenset({"size", "capacity", "allocation", "physical", "available", "memory", "max_memory", "freeable"})
 
 
 class View(NamedTuple):
@@ -38,6 +38,8 @@ class View(NamedTuple):
         """`value` of `key` as a table shows it, not yet escaped."""
         if self.formats and key in self.formats:
             return str(self.formats[key](value))
+        if value.__class__ is str and value:  # most of what there is
+            return value
         if value is None or value == [] or value == "":
             return "-"
         if isinstance(value, bool):

@@ -6,7 +6,7 @@ from dataclasses import replace
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from kimchictl.actions.storage.spellings import in_all_spellings, links
+from kimchictl.actions.storage.spellings import in_all_spellings, links, users_of
 from kimchictl.actions.storage.volume_use import all_volumes, require_unused
 from kimchictl.actions.vms.vm_usage import find_users, with_users
 from kimchictl.errors import KimchiError, WrongState
@@ -58,7 +58,8 @@ def list_volumes(host: "Host", pool: str, seconds: float, templates: Templates) 
         raise WrongState(f"pool {pool!r} is inactive", f"kimchictl pool start {quote(pool)}")
     if state.stale:
         host.note(f"pool {pool!r} is shown as it was at its last refresh: {state.error}")
-    return _described(host, volumes.list_volumes(host, pool, state.stale and state.type in FILE_POOLS), templates)
+    stale = state.stale and state.type in FILE_POOLS
+    return _described(host, volumes.list_volumes(host, pool, stale, host.note), templates)
 
 
 def show_volume(host: "Host", pool: str, name: str, templates: Templates) -> Volume:
@@ -69,12 +70,10 @@ def show_volume(host: "Host", pool: str, name: str, templates: Templates) -> Vol
 
 
 def _described(host: "Host", found: list[Volume], templates: Templates) -> list[Volume]:
-    users = find_users(host)
     if here := host.is_local and not host.is_test:
         linked = links({os.path.dirname(volume.path) for volume in found if volume.path and volume.format})
-        users = replace(users, by_source=in_all_spellings(users.by_source, linked))
         templates = in_all_spellings(templates, linked)
-    listed = [_named(volume, templates) for volume in with_users(found, users)]
+    listed = [_named(volume, templates) for volume in with_users(found, users_of(host, found))]
     return [_identified(volume) for volume in listed] if here else listed
 
 

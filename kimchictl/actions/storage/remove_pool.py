@@ -55,7 +55,7 @@ def bill_of(host: "Host", name: str, seconds: float, templates: Templates) -> Po
         raise WrongState(f"pool {name!r} is inactive: what is in it is not known", hint)
     if pool.stale:
         raise WrongState(f"pool {name!r} was not refreshed, so what is in it is not known: {pool.error}")
-    every = all_volumes(host)
+    every = all_volumes(host, host.note)
     inside = [volume for volume in every if volume.pool == name]
     paths = {volume.path for volume in inside}
     for other in every:

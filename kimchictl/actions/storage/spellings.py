@@ -2,7 +2,14 @@
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import TypeVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
+
+from kimchictl.actions.vms.vm_usage import Users, find_users
+from kimchictl.virt.storage.volumes import Volume
+
+if TYPE_CHECKING:
+    from kimchictl.virt.connection import Host
 
 Value = TypeVar("Value")
 
@@ -20,6 +27,16 @@ def in_all_spellings(named: Mapping[str, Iterable[Value]], linked: Mapping[str, 
         for spelled in _spellings(source, linked):
             found.setdefault(spelled, set()).update(values)
     return found
+
+
+def users_of(host: "Host", listed: Iterable[Volume]) -> Users:
+    """The VMs that use anything, by every way to write the paths of `listed`."""
+    users = find_users(host)
+    if not host.is_local or host.is_test:
+        return users
+    linked = links({os.path.dirname(volume.path) for volume in listed if volume.path and volume.format})
+    raw, other = (set(in_all_spellings(dict.fromkeys(each, ()), linked)) for each in (users.raw, users.other))
+    return replace(users, by_source=in_all_spellings(users.by_source, linked), raw=raw, other=other)
 
 
 def _spellings(path: str, linked: Mapping[str, str]) -> set[str]:

@@ -124,7 +124,7 @@ def clone_volume(
     if volume.format == "raw" and looks.format not in ("raw", "iso", None):
         from kimchictl.actions.storage.volume_upload import copy_bytes
 
-        return copy_bytes(host, volume, target, title, progress, state_dir)
+        return as_raw(copy_bytes(host, volume, target, title, progress, state_dir))
     return copy_here(host, volume, target, title, progress, state_dir)
 
 
@@ -162,7 +162,10 @@ def require_known_chain(host: "Host", volume: Volume) -> None:
         seen.add(below)
         found = volumes.find_by_path(host, below)
         if found is None:
-            raise Invalid(f"volume {volume.name!r} is backed by {below!r}, which is in no active pool of the host")
+            raise Invalid(
+                f"volume {volume.name!r} is backed by {below!r}, which is in no active pool of the host",
+                "a guest could have written that: make a pool of its directory if it is right",
+            )
         above = as_raw(found) if above.backing_format == "raw" else found
 
 

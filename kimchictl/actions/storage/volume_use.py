@@ -1,10 +1,14 @@
 """Who needs a volume, asked before something is done to it."""
 
+import os
+from collections.abc import Callable
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from kimchictl.actions.vms.vm_usage import as_known, as_raw, children_of, find_users, raw_paths
+from kimchictl.actions.storage.spellings import users_of
+from kimchictl.actions.vms.vm_usage import as_known, as_raw, children_of, raw_paths
 from kimchictl.errors import InUse
+from kimchictl.virt.connection import silent
 from kimchictl.virt.domain import domains
 from kimchictl.virt.storage import pools, volumes
 from kimchictl.virt.storage.poolrefresh import FILE_POOLS
@@ -16,9 +20,9 @@ if TYPE_CHECKING:
 
 def require_unused(host: "Host", volume: Volume) -> None:
     """Raises InUse, naming them, if VMs, templates or other volumes need `volume`."""
+    require_childless(host, volume)
     if volume.used_by:
         raise InUse(f"{_what(volume)} is in use by {', '.join(volume.used_by)}")
-    require_childless(host, volume)
 
 
 def require_childless(host: "Host", volume: Volume) -> None:
@@ -27,17 +31,21 @@ def require_childless(host: "Host", volume: Volume) -> None:
         raise InUse(f"{_what(volume)} backs {', '.join(children)}")
 
 
-def all_volumes(host: "Host") -> list[Volume]:
-    """The volumes of all active pools, which are refreshed first; of those that do not answer, what was last known."""
-    return as_known(_as_they_look(host), find_users(host))
+def all_volumes(host: "Host", note: Callable[[str], None] = silent) -> list[Volume]:
+    """The volumes of all active pools, which are refreshed first; of those that do not answer, what was last known.
+
+    `note` is told of those that are left out.
+    """
+    looks = _as_they_look(host, note)
+    return as_known(looks, users_of(host, looks))
 
 
-def _as_they_look(host: "Host") -> list[Volume]:
+def _as_they_look(host: "Host", note: Callable[[str], None] = silent) -> list[Volume]:
     active = [pool for pool in pools.list_pools(host) if pool.active]
     return [
         each
         for pool in active
-        for each in volumes.list_volumes(host, pool.name, pool.stale and pool.type in FILE_POOLS)
+        for each in volumes.list_volumes(host, pool.name, pool.stale and pool.type in FILE_POOLS, note)
     ]
 
 
@@ -49,18 +57,28 @@ def require_still(host: "Host", volume: Volume) -> None:
 
 def writers_of(host: "Host", volume: Volume) -> list[str]:
     """The VMs that are not off and have `volume` as a disk that they can write to, sorted."""
-    found = set()
-    for name, said in domains.running(host):
-        for disk in said.disks:
-            here = disk.source in (volume.path, f"pool:{volume.pool}/{volume.name}")
-            if disk.source and here and not disk.readonly and disk.device == "disk":
-                found.add(name)
-    return sorted(found)
+    return sorted(
+        {
+            name
+            for name, said in domains.running(host)
+            for disk in said.disks
+            if not disk.readonly and disk.device == "disk" and _is(host, disk.source, volume)
+        }
+    )
+
+
+def _is(host: "Host", source: str | None, volume: Volume) -> bool:
+    """Whether a disk's source is `volume`, by whatever name. That of a VM that runs is open, so it can be looked at."""
+    if not source or source in (volume.path, f"pool:{volume.pool}/{volume.name}"):
+        return bool(source)
+    here = host.is_local and not host.is_test and source.startswith("/") and volume.path is not None
+    return here and os.path.realpath(source) == os.path.realpath(volume.path or "")
 
 
 def known_as_raw(host: "Host", volume: Volume) -> bool:
     """Whether a VM has `volume` as a raw disk, or below one: then what its guest wrote there is no header."""
-    return volume.path in raw_paths([*_as_they_look(host), volume], find_users(host))
+    looks = [*_as_they_look(host), volume]
+    return volume.path in raw_paths(looks, users_of(host, looks))
 
 
 def known(host: "Host", volume: Volume) -> Volume:

@@ -1,12 +1,11 @@
 """The image that a disk is made upon: a volume of an active pool, as libvirt makes disks upon nothing else."""
 
 import os
-from dataclasses import replace
 from shlex import quote
 from typing import TYPE_CHECKING
 
 from kimchictl.actions.storage.volume_changes import require_known_chain
-from kimchictl.actions.storage.volume_use import known_as_raw
+from kimchictl.actions.storage.volume_use import known
 from kimchictl.errors import NotFound
 from kimchictl.virt.storage import volumes
 
@@ -26,8 +25,6 @@ def find_base(host: "Host", location: str) -> volumes.Volume:
             f"base image {location} is in no active pool of the host",
             f"kimchictl pool create NAME --type dir --path {quote(os.path.dirname(location))} --start",
         )
-    if found.format not in ("raw", "iso", None) and known_as_raw(host, found):
-        return replace(found, format="raw", backing=None)  # its guest may have written what looks like a header
-    if found.backing is not None:
-        require_known_chain(host, found)  # an editor, an import or a later change may have brought it
+    found = known(host, found)  # the guest of a raw disk may have written what looks like a header
+    require_known_chain(host, found)  # an editor, an import or a later change may have brought it
     return found

@@ -43,7 +43,7 @@ def find_users(host: "Host") -> Users:
 
 
 def with_users(volumes: Iterable[Volume], users: Users) -> list[Volume]:
-    """`volumes` with `used_by`; what backs a volume in use is in use itself."""
+    """`volumes` with `used_by`: VMs, and the volumes that one backs; what backs a volume in use is in use itself."""
     listed = as_known(volumes, users)
     names = {volume.path: set(users.of(volume)) for volume in listed}
     backing = {volume.path: volume.backing for volume in listed}
@@ -53,6 +53,9 @@ def with_users(volumes: Iterable[Volume], users: Users) -> list[Volume]:
             names[below] |= names[volume.path]
             seen.add(below)
             below = backing[below]
+    for volume in listed:
+        if volume.backing in names:
+            names[volume.backing].add(f"pool:{volume.pool}/{volume.name}")
     return [replace(volume, used_by=tuple(sorted(names[volume.path]))) for volume in listed]
 
 
@@ -93,7 +96,7 @@ def as_raw(volume: Volume) -> Volume:
     """As a raw disk: as large as its file, with nothing below it."""
     if volume.format in ("raw", "iso", None):
         return volume
-    return replace(volume, format="raw", capacity=volume.length, backing=None, backing_format=None)
+    return replace(volume, format="raw", capacity=volume.physical, backing=None, backing_format=None)
 
 
 def children_of(path: str, volumes: Iterable[Volume]) -> list[str]:

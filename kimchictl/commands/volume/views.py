@@ -16,9 +16,9 @@ VOLUMES = View(
     columns=("name", "pool", "format", "capacity", "allocation", "used_by", "os_distro", "os_version"),
     keys=(
         "name", "pool", "type", "format", "path", "capacity", "allocation", "backing", "used_by", "os_distro",
-        "os_version", "bootable", "unfinished",
+        "os_version", "bootable", "backing_format", "physical", "unfinished",
     ),
-    wide=("type", "path", "backing", "bootable", "unfinished"),
+    wide=("type", "path", "backing", "physical", "bootable", "unfinished"),
 )  # fmt: skip
 
 DISK_SIZE = Parsed("size", lambda text: parse_size(text, bare=GIB))

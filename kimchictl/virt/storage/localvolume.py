@@ -19,7 +19,7 @@ class LocalVolume(NamedTuple):
     allocation: int
     backing: str | None = None
     backing_format: str | None = None
-    length: int | None = None
+    physical: int | None = None
 
 
 def read_local(directory: str, name: str) -> LocalVolume | None:

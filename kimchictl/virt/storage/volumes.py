@@ -5,12 +5,13 @@ list_volumes  those of a pool
 """
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from kimchictl.errors import Exists, Invalid
+from kimchictl.errors import Exists, Invalid, NotFound
 from kimchictl.virt import xml
-from kimchictl.virt.connection import Host, asking, is_code, translate
+from kimchictl.virt.connection import Host, asking, is_code, silent, translate
 from kimchictl.virt.missing import missing
 from kimchictl.virt.storage.localvolume import read_local
 from kimchictl.virt.storage.poolrefresh import FILE_POOLS
@@ -25,7 +26,7 @@ BLOCK_POOLS = ("logical", "disk", "iscsi", "iscsi-direct")  # their volumes are 
 class Volume:
     """Sizes are bytes; `backing` is the path of the image below it, `backing_format` what it is said to be.
 
-    `length` is that of its file, None if it is empty: the capacity of what is raw. `used_by` names VMs;
+    `physical` is the length of its file, None if it is empty: the capacity of what is raw. `used_by` names who uses it;
     `unfinished` says who makes it, while it is not whole. `os_distro`, `os_version` and `bootable` are an image's, None
     for what is no image.
     """
@@ -39,7 +40,7 @@ class Volume:
     allocation: int | None
     backing: str | None = None
     backing_format: str | None = None
-    length: int | None = None
+    physical: int | None = None
     used_by: tuple[str, ...] = ()
     unfinished: str | None = None
     os_distro: str | None = None
@@ -72,6 +73,11 @@ def find_file(host: Host, pool_name: str, name: str) -> VolumeFile:
 
 def find_handle(host: Host, pool_name: str, name: str) -> Any:
     """Looked for a second time after a refresh: it may have been copied there since the last one."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        message = f"volume {os.fsencode(name)!r} of pool {pool_name!r} cannot be asked for: its name is not UTF-8"
+        raise NotFound(message, "rename its file") from None
     for fresh in (False, True):
         if fresh:
             list_pools(host, (pool_name,))
@@ -103,8 +109,12 @@ def _at(host: Host, path: str) -> Volume | None:
         raise translate(error, f"volume {path}") from None
 
 
-def list_volumes(host: Host, pool_name: str, stale: bool = False) -> list[Volume]:
+def list_volumes(
+    host: Host, pool_name: str, stale: bool = False, note: Callable[[str], None] = silent
+) -> list[Volume]:
     """The volumes of an active pool, by name; one that vanishes meanwhile, or that has no UTF-8 name, is left out.
+
+    `note` is told of those that are left out.
 
     A pool of files of this machine costs four calls, whatever is in it; any other one a call each. `stale`: its storage
     does not answer, so what cannot be read is listed with what libvirt remembers.
@@ -123,9 +133,9 @@ def list_volumes(host: Host, pool_name: str, stale: bool = False) -> list[Volume
             unspeakable += 1
         except host.lib.libvirtError as error:
             if not is_code(error, "NO_STORAGE_VOL"):
-                host.note(f"a volume of pool {pool_name!r} was left out: {error.get_error_message()}")
+                note(f"a volume of pool {pool_name!r} was left out: {error.get_error_message()}")
     if unspeakable:
-        host.note(f"volumes of pool {pool_name!r} that were left out, as their names are not UTF-8: {unspeakable}")
+        note(f"volumes of pool {pool_name!r} that were left out, as their names are not UTF-8: {unspeakable}")
     return sorted(volumes, key=lambda volume: (volume.name.casefold(), volume.name))
 
 
@@ -164,7 +174,7 @@ def _volume(root: xml.Element, name: str, pool_name: str) -> Volume:
         allocation=xml.number(root, "allocation"),
         backing=xml.text(root, "backingStore/path"),
         backing_format=below.get("type") if below is not None else None,
-        length=xml.number(root, "physical"),
+        physical=xml.number(root, "physical"),
     )
 
 
@@ -241,6 +251,8 @@ def check_name(name: str) -> None:
     """Raises Invalid for what cannot be a file's name."""
     if not name.strip():
         raise Invalid("a volume needs a name")
+    if any("\udc80" <= character <= "\udcff" for character in name):
+        raise Invalid(f"volume name {os.fsencode(name)!r} is not UTF-8")
     if "/" in name or name in (".", "..") or "\n" in name:
         raise Invalid(f"volume name {name!r} cannot hold a '/' or a line break")
     if len(name.encode("utf-8", "surrogateescape")) > 255:
