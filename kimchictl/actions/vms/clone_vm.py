@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from kimchictl.actions.storage.volume_changes import clone_volume
 from kimchictl.actions.vms.plan_vm import volume_name
 from kimchictl.actions.vms.undo import take_back, uninterrupted
-from kimchictl.actions.vms.vm_usage import find_users
+from kimchictl.actions.vms.vm_usage import as_raw, find_users
 from kimchictl.catalog.naming import clone_name
 from kimchictl.errors import Exists, InUse, WrongState
 from kimchictl.virt import xml
@@ -86,7 +86,7 @@ def volume_of(host: "Host", name: str, disk: VmDisk, linked: bool = False) -> Vo
         raise InUse(f"volume {found.name!r} is in use by {', '.join(sorted(others))} too: nobody may write it again")
     if linked and (found.type != "file" or disk.format not in ("qcow2", "raw")):
         raise WrongState(f"disk {disk.target!r} of vm {name!r} cannot back another one", "clone it in full")
-    return found
+    return as_raw(found) if disk.format == "raw" else found  # what its guest wrote there is no header
 
 
 def clone_vm(host: "Host", plan: ClonePlan, pool: str | None = None, linked: bool = False) -> str:
