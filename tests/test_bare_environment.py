@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
@@ -157,3 +158,50 @@ def test_a_host_is_asked_without_a_terminal_and_consent_is_refused_not_waited_fo
     done = all_of(lines=TESTING_HOST)
     assert [run.returncode for run in done] == [0, 0, 2]
     assert b"--yes" in done[-1].stderr
+
+
+@pytest.fixture
+def latin(tmp_path: Path) -> dict[str, str]:
+    """A German locale in Latin-1, made for the test."""
+    made = tmp_path / "locales/de_DE.ISO-8859-1"
+    made.parent.mkdir()
+    localedef = shutil.which("localedef")
+    if not localedef or subprocess.run([localedef, "-i", "de_DE", "-f", "ISO-8859-1", made], check=False).returncode:
+        pytest.skip("no locale can be made here")
+    return {"LOCPATH": str(made.parent), "LC_ALL": made.name}
+
+
+def test_where_the_locale_is_latin_1_names_of_files_stay_the_bytes_they_are(
+    all_of: Runner, latin: dict[str, str], tmp_path: Path
+) -> None:
+    lines = ["iso scan --deep TREE -o json", "iso list -o name", "template create NAME --cdrom IMAGE", "template list"]
+    done = all_of(latin, lines=lines)
+    found = {image["location"] for image in json.loads(done[0].stdout.decode("utf-8"))}
+    names = os.listdir(os.fsencode(tmp_path / "träe"))
+    assert {os.path.basename(os.fsencode(name)) for name in found} == set(names)
+    assert {os.path.basename(line) for line in done[1].stdout.splitlines()} == set(names)
+    assert statuses(done) == {} and NAME in done[3].stdout.decode("utf-8")
+
+
+def test_a_terminal_in_latin_1_gets_latin_1_and_escapes(all_of: Runner, latin: dict[str, str]) -> None:
+    lines = ["template create NAME --cdrom IMAGE", "template list --columns name"]
+    (_, listed) = all_of(latin | {"TERM": "dumb"}, wrapper='script -qec "$*" /dev/null', lines=lines)
+    assert b"vorlage-\xfc-\\u65e5\\u672c" in listed.stdout
+
+
+def test_what_is_closed_at_the_start_is_no_file_that_is_opened_later(all_of: Runner, tmp_path: Path) -> None:
+    # What a library prints to descriptor 2 would else land in whatever was opened as that.
+    probe = tmp_path / "probe.py"
+    probe.write_text(
+        "import os, sys, kimchictl.__main__ as way_in\n"
+        "sys.argv = ['kimchictl', '--version']\n"
+        "way_in.main()\n"
+        "sys.exit(sorted(os.readlink(f'/proc/self/fd/{n}') for n in range(3)) != ['/dev/null'] * 3)\n"
+    )
+    script = f'"{sys.executable}" {probe} <&- >&- 2>&-'
+    assert subprocess.run(["/bin/sh", "-c", script], env=dict(os.environ) | importable(), check=False).returncode == 0
+
+
+def test_a_closed_standard_output_matters_only_to_what_prints(all_of: Runner) -> None:
+    lines = ["template create NAME --cdrom IMAGE", "template delete NAME", "template list"]
+    assert [run.returncode for run in all_of(wrapper='"$@" >&-', lines=lines)] == [0, 0, 141]

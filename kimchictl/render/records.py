@@ -112,11 +112,13 @@ def _write_encoded(records: Encoded) -> None:
 
 
 def _can_be_written(text: str) -> bool:
+    """Whether `text` arrives as UTF-8, as JSON has to be (RFC 8259, 8.1): no half of a character, no other encoding."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     try:
-        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+        text.encode()
     except UnicodeEncodeError:
         return False
-    return True
+    return encoding.lower() in ("utf-8", "utf8") or text.isascii()
 
 
 def _dump(value: Any, ascii_only: bool) -> str:
@@ -129,11 +131,6 @@ def _dump_lines(values: list[Any], ascii_only: bool) -> str:
     import json
 
     return "[\n" + ",\n".join(json.dumps(value, ensure_ascii=ascii_only) for value in values) + "\n]"
-
-
-def write_text(text: str) -> None:
-    """`text` on stdout as it is: a document that another program reads."""
-    write_out(text)
 
 
 def _columns(view: View, form: str, options: Options) -> tuple[str, ...]:
