@@ -15,7 +15,9 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from kimchictl.actions.host.notes import find_notes, is_abandoned, new_note, remove_note, write_note
-from kimchictl.actions.vms.vm_usage import children_of, find_users
+from kimchictl.actions.storage.spellings import users_of
+from kimchictl.actions.storage.volume_use import all_volumes
+from kimchictl.actions.vms.vm_usage import children_of
 from kimchictl.errors import InUse, KimchiError, NotFound
 from kimchictl.virt.storage import volumes
 from kimchictl.virt.storage.volumes import Volume, VolumeFile
@@ -150,7 +152,8 @@ def is_ours(entry: dict[str, Any], found: Volume, file: VolumeFile) -> bool:
 
 def in_use(host: "Host", found: Volume) -> bool:
     """Whether somebody has taken it into use all the same."""
-    return bool(find_users(host).of(found) or children_of(found.path or "", volumes.list_volumes(host, found.pool)))
+    listed = all_volumes(host)
+    return bool(users_of(host, listed).of(found) or children_of(found.path or "", listed))
 
 
 def marked(host: "Host", state_dir: str, listed: Iterable[Volume]) -> list[Volume]:
