@@ -2,10 +2,13 @@
 
 import json
 import os
+import signal
 import sys
+from pathlib import Path
 
 import pytest
 
+from kimchictl.virt.storage import volumesource
 from lab.certificates import AUTHORITY, GOOD
 from lab.host import PrivateHost
 from lab.images import make_image
@@ -99,6 +102,60 @@ def test_damaged_and_unusual_volumes_cost_no_more_than_themselves(far, kimchi, h
         "disk.img": None,
     }
     assert "notes.iso" in scan.err and "not UTF-8" in scan.err
+
+
+@pytest.fixture
+def breaking(far, host, monkeypatch):
+    """Of four images the connection breaks at the second, as often as is said with `breaking(times)`."""
+    for number in range(3):
+        make_image(host.root / f"lib/images/p/e{number}.iso", DEBIAN)
+    look, left = volumesource._look, []
+
+    def looking(host_there, handle, name, pool, progress):
+        if name == "e0.iso" and left:
+            left.pop()
+            for pid in children("ssh"):
+                os.kill(pid, signal.SIGKILL)
+        return look(host_there, handle, name, pool, progress)
+
+    monkeypatch.setattr(volumesource, "_look", looking)
+    return lambda times: left.extend(range(times))
+
+
+def children(name):
+    """The processes called `name` that this one started."""
+    pids = [int(pid) for each in Path("/proc/self/task").glob("*/children") for pid in each.read_text().split()]
+    return [pid for pid in pids if Path(f"/proc/{pid}/comm").read_text().strip() == name]
+
+
+def test_a_connection_that_breaks_in_the_middle_is_made_anew(far, kimchi, breaking):
+    breaking(1)
+    done = kimchi("iso", "scan", "-o", "json", *far, status=0)
+    assert len(done.json) == 4 and "asking once more" in done.err
+
+
+def test_what_cannot_be_asked_for_as_the_connection_broke_stays_known(far, kimchi, breaking):
+    listed(kimchi, "iso", "scan", "--changed", *far)
+    breaking(9)
+    done = kimchi("iso", "scan", "--changed", "--full", *far, status=5)
+    assert "the connection to libvirt broke" in done.err and done.err.count("left out") <= 1
+    assert len(listed(kimchi, "iso", "list", *far)) == 4
+
+
+def test_one_volume_whose_stream_fails_costs_no_more_than_itself(far, kimchi, host, monkeypatch):
+    pool = host.root / "lib/images/p"
+    make_image(pool / "a.iso", DEBIAN)
+    make_image(pool / "z.iso", DEBIAN)
+    download = volumesource.VolumeSource._download
+
+    def failing(source, offset, size):
+        if source.volume.name == "a.iso":
+            (pool / "a.iso").unlink(missing_ok=True)  # gone between being listed and being read
+        return download(source, offset, size)
+
+    monkeypatch.setattr(volumesource.VolumeSource, "_download", failing)
+    scan = kimchi("iso", "scan", "-o", "json", *far, status=0)
+    assert {image["volume"] for image in scan.json} == {"deb.iso", "z.iso"} and "a.iso" in scan.err
 
 
 def test_a_configured_host_is_named_by_its_name(far, kimchi, monkeypatch, tmp_path):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kimchictl.actions.images.scan_records import ScanOptions
 from kimchictl.actions.images.surveys import Survey
-from kimchictl.errors import KimchiError
+from kimchictl.errors import Disconnected, KimchiError
 from kimchictl.media.records import Image
 from kimchictl.media.scan.document import Place
 from kimchictl.media.scan.entries import Examination, Status
@@ -34,7 +34,7 @@ class StreamSurvey(Survey):
         self.place.host = None if host.is_local else host.uri
 
     def run(self, progress: Progress) -> None:
-        """Look at every volume. What a pool that stops answering had before stays known."""
+        """Look at every volume. What a pool that stops answering had before stays known. Raises Disconnected."""
         trust = not self.options.full and self.place.naming == self.old.naming
         complete = not self.pool.stale
         looked = Examination(self.known, self._probe, self.counters, trust)
@@ -45,6 +45,8 @@ class StreamSurvey(Survey):
                     looked.take(source.location, _status(source))
         except KeyboardInterrupt:
             self.interrupted = True
+        except Disconnected:  # of what is on the host nothing is known: the index stays as it is
+            raise
         except KimchiError as error:
             complete = False
             progress.note(f"pool {self.pool.name!r} was not read to its end: {error}")
@@ -56,11 +58,13 @@ class StreamSurvey(Survey):
         progress.end()
 
     def _probe(self, _path: str) -> Image:
-        """The image that the volume at hand is; what it costs is counted."""
+        """The image that the volume at hand is; what it costs is counted. Raises Disconnected."""
         from kimchictl.media.probe import probe_source_record
 
         volume = self._source.volume
         image = probe_source_record(self._source)
+        if not image.readable and not self.host.is_alive:
+            raise Disconnected(f"pool {self.pool.name!r}: the connection to libvirt broke at volume {volume.name!r}")
         self.counters.reads += self._source.reads
         self.counters.bytes += self._source.bytes
         return image._replace(host=self.place.host, pool=volume.pool, volume=volume.name, capacity=volume.capacity)

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from shlex import quote
 from typing import Any
 
-from kimchictl.errors import Locked
-from kimchictl.virt.connection import Host, is_code
+from kimchictl.errors import Disconnected, Locked
+from kimchictl.virt.connection import Host, is_code, translate
 from kimchictl.virt.storage.poollock import PoolLock, pool_lock
 
 # -I -S: neither the environment nor site-packages can make it slow or do something else.
@@ -79,6 +79,8 @@ def _ask(host: Host, pool: Any, name: str) -> Freshness:
 
 
 def _failed(host: Host, pool: Any, name: str, error: Any) -> Freshness:
+    if isinstance(translate(error, name), Disconnected):
+        raise error
     message: str = error.get_error_message() or "no reason given"
     if "asynchronous jobs" in message:
         return Freshness(True, "busy: a volume is being written")
@@ -87,7 +89,7 @@ def _failed(host: Host, pool: Any, name: str, error: Any) -> Freshness:
     except host.lib.libvirtError as gone:
         if is_code(gone, "NO_STORAGE_POOL"):
             return Freshness(True, f"{message}; libvirt stopped it, and as it was transient, it is gone", stopped=True)
-        stopped = False  # nothing is known of it: the connection broke
+        stopped = False  # of that nothing is known
     if stopped:
         return Freshness(True, f"{message}; libvirt stopped it: kimchictl pool start {quote(name)}", stopped=True)
     return Freshness(True, message)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from shlex import quote
 from typing import Any, TypeVar
 
-from kimchictl.errors import TimedOut, WrongState
+from kimchictl.errors import Disconnected, TimedOut, WrongState
 from kimchictl.progress import SILENT, Progress
 from kimchictl.virt import xml
 from kimchictl.virt.connection import Host, asking, is_code, translate
@@ -111,12 +111,12 @@ def names(host: Host, active_only: bool = False) -> list[str]:
 def list_pools(host: Host, wanted: Iterable[str] = (), seconds: float = TIMEOUT) -> list[Pool]:
     """The pools `wanted` (none: all), by name ignoring case, the active ones refreshed if they answer in `seconds`.
 
-    Raises NotFound for one that is not there, TimedOut if libvirt itself does not answer.
+    Raises NotFound for one that is not there, TimedOut if libvirt itself does not answer, Disconnected.
     """
     found = _within(host, 2 * seconds, lambda: _look(host, tuple(wanted)))
     jobs = {pool.name: _refreshing(host, handle, pool, seconds) for handle, pool in found if pool.active}
     results = all_within(seconds + 1, jobs)
-    pools = [_after(results.get(pool.name), pool) for _, pool in found]
+    pools = [_after(host, results.get(pool.name), pool) for _, pool in found]
     return sorted(pools, key=lambda pool: (pool.name.casefold(), pool.name))
 
 
@@ -189,13 +189,13 @@ def _refreshing(host: Host, handle: Any, pool: Pool, seconds: float) -> Any:
     return work
 
 
-def _after(result: Pool | Exception | None, pool: Pool) -> Pool:
+def _after(host: Host, result: Pool | Exception | None, pool: Pool) -> Pool:
     """The pool as its refresh left it; as it was before, stale, where that failed or did not end."""
     if isinstance(result, Pool):
         return result
     if isinstance(result, TimedOut):
         return replace(pool, stale=True, error="libvirt was asked to refresh it, and does not answer")
-    return pool if result is None else replace(pool, stale=True, error=str(result))
+    return pool if result is None else replace(pool, stale=True, error=_said(host, result))
 
 
 def active_pools(
@@ -219,8 +219,11 @@ def active_pools(
 
 
 def _said(host: Host, error: Exception) -> str:
+    """Why one pool could not be looked at. Raises Disconnected, as then none can."""
     if isinstance(error, host.lib.libvirtError):
         error = translate(error, "libvirt")
+    if isinstance(error, Disconnected):
+        raise error
     return "it does not answer" if isinstance(error, TimedOut) else str(error)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Generator
 from contextlib import suppress
 from typing import Any
 
+from kimchictl.errors import Disconnected
 from kimchictl.media.source import Source, Unreadable
 from kimchictl.progress import SILENT, Progress
 from kimchictl.virt.connection import Host, asking, is_code, translate
@@ -79,7 +80,7 @@ def open_volume(host: Host, pool: str, name: str) -> VolumeSource:
 def volume_sources(host: Host, pool: str, progress: Progress = SILENT) -> Generator[VolumeSource, None, None]:
     """The volumes of an active pool that can be images, by name; notes those left out. One call a volume.
 
-    Raises NotFound, WrongState; TimedOut if its storage does not answer.
+    Raises NotFound, WrongState; TimedOut if its storage does not answer, Disconnected.
     """
     found = find_active_pool(host, pool)
     with asking(f"pool {pool!r}: volume list"):
@@ -103,6 +104,9 @@ def _look(host: Host, handle: Any, name: str, pool: str, progress: Progress) -> 
     try:
         return within(TIMEOUT, f"volume {name!r} of pool {pool!r}", lambda: read_both(handle, pool))
     except host.lib.libvirtError as error:
+        ours = translate(error, f"volume {name!r} of pool {pool!r} was left out")
+        if isinstance(ours, Disconnected):  # so would be all the others
+            raise ours from None
         if not is_code(error, "NO_STORAGE_VOL"):
-            progress.note(str(translate(error, f"volume {name!r} of pool {pool!r} was left out")))
+            progress.note(str(ours))
         return None
