@@ -38,6 +38,19 @@ def test_what_was_changed_is_named(web, kimchi):
     assert found["cdrom"][1] is None and found["networks"] == (["network=default"], ["network=default", "user"])
 
 
+def test_a_disk_upon_an_image_is_as_large_as_that_or_as_the_template_says(web, active_pool, kimchi):
+    kimchi("volume", "create", "default", "cloud.qcow2", "--size", "3G", status=0)
+    small = ("--network", "none", "--virt-type", "qemu", "--os-distro", "debian", "--os-version", "12")
+    kimchi("template", "create", "cloud", "--image", active_pool / "cloud.qcow2", *small, status=0)
+    kimchi("vm", "delete", "web", "--yes", status=0)
+    kimchi("vm", "create", "web", "--template", "cloud", status=0)
+    assert differs(kimchi) == {}
+    kimchi("template", "edit", "cloud", "--disk", "0,size=2G", "--firmware", "uefi", "--secure-boot", status=0)
+    assert differs(kimchi) == {"firmware": ("uefi", "bios"), "secure_boot": (True, False)}
+    kimchi("vm", "disk", "resize", "web", "vda", "5G", status=0)
+    assert differs(kimchi)["disks[0]"] == ("3 GiB qcow2", "5 GiB qcow2")
+
+
 def test_a_vm_of_no_template_is_compared_with_one_that_is_named(host, kimchi, web):
     connection = libvirt.open(host.uri)
     connection.defineXML(
@@ -45,6 +58,7 @@ def test_a_vm_of_no_template_is_compared_with_one_that_is_named(host, kimchi, we
     )
     connection.close()
     assert "--template" in kimchi("vm", "diff", "foreign", status=4).err
-    assert "memory" in kimchi("vm", "diff", "foreign", "--template", "deb", status=0).out
+    said = kimchi("vm", "diff", "foreign", "--template", "deb", status=0).out
+    assert "512 MiB" in said and "64 MiB" in said
     kimchi("template", "delete", "deb", status=0)
     kimchi("vm", "diff", "web", status=3)

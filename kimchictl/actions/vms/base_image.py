@@ -6,25 +6,39 @@ from typing import TYPE_CHECKING
 
 from kimchictl.actions.storage.volume_changes import require_known_chain
 from kimchictl.actions.storage.volume_use import known
+from kimchictl.catalog.records import Disk
 from kimchictl.errors import NotFound
+from kimchictl.units import GIB
 from kimchictl.virt.storage import volumes
 
 if TYPE_CHECKING:
     from kimchictl.virt.connection import Host
 
 
-def find_base(host: "Host", location: str) -> volumes.Volume:
-    """The volume at `location`, a path or pool:POOL/VOLUME. Raises NotFound, WrongState; Invalid."""
+def base_volume(host: "Host", location: str) -> volumes.Volume:
+    """The volume at `location`, a path or pool:POOL/VOLUME. Raises NotFound, WrongState."""
     if location.startswith("pool:"):
         pool, _, name = location.removeprefix("pool:").partition("/")
-        found: volumes.Volume | None = volumes.find_volume(host, pool, name)
-    else:
-        found = volumes.find_by_path(host, location)
+        return volumes.find_volume(host, pool, name)
+    found = volumes.find_by_path(host, location)
     if found is None:
         raise NotFound(
             f"base image {location} is in no active pool of the host",
             f"kimchictl pool create NAME --type dir --path {quote(os.path.dirname(location))} --start",
         )
-    found = known(host, found)  # the guest of a raw disk may have written what looks like a header
+    return found
+
+
+def find_base(host: "Host", location: str) -> volumes.Volume:
+    """The same, as a disk can be made upon it. Raises Invalid, too, for one that stands upon what nobody knows."""
+    found = known(
+        host, base_volume(host, location)
+    )  # a raw disk's guest may have written a header
     require_known_chain(host, found)  # an editor, an import or a later change may have brought it
     return found
+
+
+def disk_size(disk: Disk, base: volumes.Volume | None) -> int:
+    """The bytes of a disk upon `base`, which it is never smaller than, rounded up to whole GiB."""
+    least = -(-(base.capacity or 0) // GIB) * GIB if base else 0
+    return max((disk.size or 0) * GIB, least) or GIB

@@ -4,8 +4,8 @@
     linked    web.qcow2 <-- web-1.qcow2          the source writes here from now on
                         <-- web-clone1.qcow2     and the clone here; web.qcow2 is only read
 
-UUID, addresses and TPM state are new; the NVRAM is a copy, as its boot entries are by what the system is found. Whatever
-goes wrong, all that was made is taken back.
+UUID, addresses and TPM state are new; the NVRAM is a copy, as by its boot entries the system is found. Whatever goes
+wrong, all that was made is taken back.
 """
 
 from contextlib import ExitStack

@@ -9,13 +9,13 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from kimchictl.actions.vms.access import check_readable
-from kimchictl.actions.vms.base_image import find_base
+from kimchictl.actions.vms.base_image import disk_size, find_base
 from kimchictl.actions.vms.findings import Findings
 from kimchictl.actions.vms.plan_vm import BLOCK_POOLS, IMAGES, PlannedSeed, PlannedVolume, Request, volume_name
 from kimchictl.catalog.records import Disk
 from kimchictl.catalog.resolve import BUILT_IN
 from kimchictl.errors import Failed, Invalid, KimchiError, NotFound, WrongState
-from kimchictl.units import GIB, format_size
+from kimchictl.units import format_size
 from kimchictl.virt.storage import pools, presence, volumes
 
 if TYPE_CHECKING:
@@ -110,8 +110,7 @@ class PlannedStorage:
             wrong = Invalid(f"pool {pool.name!r} holds devices, and none can be made upon an image", "choose --pool")
             self._findings.problems.append(wrong)
         form = "raw" if pool.block and disk.base is None else disk.format or "qcow2"
-        size = max((disk.size or 0) * GIB, _rounded(base.capacity or 0) if base else 0) or GIB
-        return _Place(pool, form, size, base)
+        return _Place(pool, form, disk_size(disk, base), base)
 
     def _base(self, disk: Disk) -> volumes.Volume | None:
         if disk.base is None:
@@ -163,8 +162,3 @@ class PlannedStorage:
         path = os.path.expanduser("~/.local/share/libvirt/images") if self._host.is_session else IMAGES
         hint = f"kimchictl pool create {quote(name)} --type dir --path {quote(path)} --start"
         return name, NotFound("no storage pool is active", hint)
-
-
-def _rounded(size: int) -> int:
-    """`size` bytes, up to whole GiB."""
-    return -(-size // GIB) * GIB

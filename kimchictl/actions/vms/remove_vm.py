@@ -95,7 +95,7 @@ def _own_seed(host: "Host", name: str, disk: VmDisk, seed: str, users: Users) ->
 def _below(host: "Host", name: str, path: str, users: Users, others: list[volumes.Volume]) -> Staying:
     """A backing file is not this VM's alone to take along; said is whether anything else needs it."""
     needed = len(children_of(path, others)) > 1 or users.of_path(path) - {name}
-    return Staying(path, "a backing file" if needed or not others else "a backing file, upon which there is no other disk")
+    return Staying(path, "a backing file" if needed or not others else "a backing file, and of no other disk")
 
 
 def _keep_why(name: str, disk: VmDisk, users: Users) -> str | None:

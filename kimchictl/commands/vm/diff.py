@@ -1,10 +1,16 @@
 """`kimchictl vm diff`"""
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 import click
 
 from kimchictl.app import App
 from kimchictl.commands.base import Command, complete, name_argument, pass_app
 from kimchictl.render import View
+
+if TYPE_CHECKING:
+    from kimchictl.actions.vms.vm_diff import Drift
 
 DRIFT = View(("key", "template", "vm"), ("key", "template", "vm"), name="key", sort=None)
 CHANGES_FOUND = 10
@@ -31,7 +37,14 @@ def diff(app: App, name: str, template: str | None, detailed_exitcode: bool) -> 
     resolved = resolve(TEMPLATES.read(app.templates.get(wanted)), defaults_of(app.config))
     found = diff_vm(app.host, name, resolved)
     if found or app.format != "table":
-        app.emit_list(found, DRIFT)
+        app.emit_list(found if app.format not in ("table", "wide") else map(_readable, found), DRIFT)
     if not found:
         app.note(f"vm {name!r} is as template {wanted!r} has it")
     return CHANGES_FOUND if found and detailed_exitcode else 0
+
+
+def _readable(drift: "Drift") -> "Drift":
+    """With the unit of what is a number of MiB."""
+    if drift.key not in ("memory", "max_memory"):
+        return drift
+    return replace(drift, template=f"{drift.template} MiB", vm=f"{drift.vm} MiB")

@@ -65,7 +65,7 @@ def choose_hardware(template: Template, machine: Machine) -> Hardware:
     known = template.os_distro != "unknown"
     kind = machine.machine or machine_type(template, arch)
     family = _family(kind)
-    firmware = template.firmware or ("uefi" if arch in _UEFI_ONLY else "bios")
+    firmware = template.firmware or default_firmware(arch)
     virtio = known or family not in ("pc", "q35")
     return Hardware(
         arch=arch,
@@ -100,6 +100,11 @@ def machine_type(template: Template, arch: str) -> str:
         current = template.os_distro != "unknown" or template.firmware == "uefi" or template.secure_boot
         return "q35" if current else "pc"
     return _MACHINES.get(arch, "virt")
+
+
+def default_firmware(arch: str) -> str:
+    """The firmware of a guest of `arch` whose template names none."""
+    return "uefi" if arch in _UEFI_ONLY else "bios"
 
 
 def _family(kind: str) -> str:
