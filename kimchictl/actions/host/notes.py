@@ -8,7 +8,9 @@ A note is its process's own, so nobody locks it; who finds one whose process is 
 
 import json
 import os
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from secrets import token_hex
 from typing import Any
 
@@ -17,7 +19,8 @@ from kimchictl.actions.host.processes import can_tell, identity, is_alive
 from kimchictl.errors import Failed
 
 DIRECTORY = "creating"
-_LARGEST = 1 << 20
+_LARGEST = 1 << 20  # bytes
+_WRITTEN = 60.0  # seconds in which a note is written, or never
 
 
 def new_note(state_dir: str) -> str:
@@ -51,6 +54,8 @@ def find_notes(state_dir: str, host: str) -> Iterator[tuple[str, dict[str, Any]]
         return
     for name in names:
         path = os.path.join(directory, name)
+        if name.startswith(files.TEMPORARY.decode()):
+            _forget_old(path)
         record = _read(path) if name.endswith(".json") else None
         if record and record.get("host") == host and isinstance(record.get("process"), dict):
             yield path, record
@@ -59,6 +64,13 @@ def find_notes(state_dir: str, host: str) -> Iterator[tuple[str, dict[str, Any]]
 def is_abandoned(record: dict[str, Any]) -> bool:
     """Whether its process is gone for certain."""
     return can_tell(record["process"]) and not is_alive(record["process"])
+
+
+def _forget_old(path: str) -> None:
+    """A note that was not written to its end is of something that was not begun."""
+    with suppress(OSError):
+        if time.time() - os.stat(path).st_mtime > _WRITTEN:
+            os.unlink(path)
 
 
 def _read(path: str) -> dict[str, Any] | None:

@@ -188,16 +188,15 @@ def _growing(host: "Host", state_dir: str) -> dict[tuple[str, str], str]:
 def is_of_volumes(record: dict[str, Any]) -> bool:
     """Whether it is a note like those that are written here, and sound."""
     entries = record.get("volumes")
-    return (
-        isinstance(record.get("verb"), str)
-        and isinstance(entries, list)
-        and all(isinstance(entry, dict) and _is_sound(entry) for entry in entries)
-    )
+    return isinstance(record.get("verb"), str) and isinstance(entries, list) and all(map(is_sound, entries))
 
 
-def _is_sound(entry: dict[str, Any]) -> bool:
-    named = isinstance(entry.get("pool"), str) and isinstance(entry.get("volume"), str)
-    return entry.keys() >= _KEYS and named and isinstance(entry["at"], int | float)
+def is_sound(entry: Any) -> bool:
+    """Whether what a note tells of one volume is as it is written here."""
+    if not isinstance(entry, dict) or not entry.keys() >= _KEYS:
+        return False
+    named = isinstance(entry["pool"], str) and isinstance(entry["volume"], str)
+    return named and isinstance(entry["at"], int | float)
 
 
 def _names(record: dict[str, Any]) -> list[tuple[str, str]]:
