@@ -1,5 +1,6 @@
 """VMs on a real libvirtd and qemu: made from an image that really boots, and taken down again."""
 
+import contextlib
 import json
 import os
 import select
@@ -90,11 +91,31 @@ def test_the_console_is_one_person_s_unless_taken_over(kimchi, template):
     kimchi("vm", "create", "web", "--template", template(), status=0)
     with command("vm", "start", "web", "--console", stdin=subprocess.PIPE) as first:
         read_until(first, BOOT_DONE)
-        refused = kimchi("vm", "console", "web")
-        assert refused.status in (1, 4) and "--force" in refused.err
+        assert "--force" in kimchi("vm", "console", "web", status=4).err
         first.stdin.write(b"\x1d")
         first.stdin.flush()
         assert first.wait(10) == 0
+
+
+A_FILE = "<serial type='file'><source path='{}/log'/></serial>"
+
+
+@pytest.mark.parametrize(
+    ("devices", "said"),
+    [
+        ("", "has no console"),
+        (A_FILE, "written to {}/log"),
+        (A_FILE + "<console type='pty'><target type='virtio'/></console>", ""),
+    ],
+    ids=["none", "a file", "a second one"],
+)
+def test_the_console_is_what_one_can_attach_to(host, kimchi, tmp_path, devices, said):
+    machine = "<os><type>hvm</type></os><devices>" + devices.format(tmp_path) + "</devices>"
+    with contextlib.closing(libvirt.open(host.uri)) as connection:
+        connection.createXML(f"<domain type='qemu'><name>web</name><memory unit='MiB'>64</memory>{machine}</domain>")
+    with command("vm", "console", "web", stdin=subprocess.PIPE, stderr=subprocess.PIPE) as console:
+        _, told = console.communicate(b"\x1d", timeout=10)
+    assert (console.returncode, said.format(tmp_path) in told.decode()) == (4 if said else 0, True)
 
 
 def test_the_screen_of_a_running_guest_can_be_saved(kimchi, template, tmp_path):

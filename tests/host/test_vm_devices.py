@@ -77,9 +77,21 @@ def test_a_disk_is_detached_by_whatever_its_image_is_called(web, kimchi):
 def test_a_volume_in_use_elsewhere_is_attached_only_when_told_to(web, kimchi):
     refused = kimchi("vm", "disk", "attach", "web", "pool:default/db.qcow2", status=4).err
     assert "in use by db" in refused and "--shared" in refused
+    kimchi("vm", "disk", "attach", "web", "pool:default/db.qcow2", "--readonly", status=4)
     kimchi("vm", "disk", "attach", "web", web / "pool/db.qcow2", status=4)
     kimchi("vm", "disk", "attach", "web", "pool:default/db.qcow2", "--shared", status=0)
     assert disks(kimchi)["vdb"]["source"] == str(web / "pool/db.qcow2")
+    kimchi("vm", "start", "db", status=0)
+    assert "another VM" in kimchi("vm", "start", "web", status=4).err
+
+
+def test_what_changes_of_a_vm_with_saved_memory_is_said_to_count_later(web, kimchi, host):
+    kimchi("vm", "start", "web", status=0)
+    with contextlib.closing(libvirt.open(host.uri)) as connection:
+        connection.lookupByName("web").managedSave()
+    for command in (("edit", "web", "--title", "t"), ("disk", "attach", "web", "--size", "1G")):
+        assert "has saved memory" in kimchi("vm", *command, status=0).err
+    assert "has saved memory" in kimchi("vm", "disk", "resize", "web", "vda", "2G", status=4).err
 
 
 def test_what_cannot_be_attached_leaves_nothing(web, kimchi, tmp_path):

@@ -54,6 +54,7 @@ def edit_vm(host: "Host", name: str, changes: VmChanges, next_start: bool = Fals
         return EditedVm(name, diff, later=later)
     if diff and persistent:
         redefine(host, name, root)
+        domains.note_saved(host, domain)
     if not running or next_start:
         return EditedVm(name, diff, later=later, left=_left_nvram(host, before, root, name))
     try:
@@ -107,6 +108,7 @@ def edit_xml(host: "Host", name: str, dry_run: bool = False) -> EditedVm:
         if xml.serialize(read_definition(host, domain)) != before:
             raise InUse(f"vm {name!r} was changed by somebody else meanwhile", "edit it again")
         redefine(host, name, root)
+        domains.note_saved(host, domain)
         return EditedVm(name, diff, later=running)
 
     running = domains.state_of(host, domain) in ACTIVE

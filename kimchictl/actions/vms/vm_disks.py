@@ -156,10 +156,17 @@ def _require_free(host: "Host", scope: Scope, path: str, shown: str, new: NewDis
     named = users.of_path(path) | users.of_path(shown)
     if scope.name in named:
         raise InUse(f"vm {scope.name!r} has {shown} already")
-    if named and not (new.shared or new.readonly):
+    if named and not (new.shared or (new.readonly and not _is_written(host, {path, shown}))):
         raise InUse(f"{shown} is in use by {', '.join(sorted(named))}", "--shared attaches it all the same")
     if not new.readonly and (children := _children(host, path)):
         raise InUse(f"{shown} backs {', '.join(children)}, which would be destroyed", "--readonly attaches it")
+
+
+def _is_written(host: "Host", called: set[str]) -> bool:
+    """Whether a VM has it as a disk of its own, and not only to read: qemu lets nobody else open it then."""
+    return any(
+        disk.source in called and not disk.readonly for _, said in domains.descriptions(host) for disk in said.disks
+    )
 
 
 def _children(host: "Host", path: str) -> list[str]:
@@ -250,6 +257,11 @@ def resize_disk(host: "Host", name: str, target: str, size: int, shrink: bool = 
         raise WrongState(
             f"disk {disk.target!r} of vm {scope.name!r} has snapshots and cannot be resized",
             f"kimchictl vm snapshot list {quote(scope.name)}",
+        )
+    if domains.has_saved(host, scope.domain):
+        raise WrongState(
+            f"vm {scope.name!r} has saved memory, in which disk {disk.target!r} has {format_size(now)}",
+            f"start it first: kimchictl vm start {quote(scope.name)}",
         )
     if scope.live:
         with asking(f"disk {disk.target!r} of vm {scope.name!r} cannot be resized"):

@@ -166,6 +166,7 @@ def _replace(element: xml.Element, tag: str, **attributes: str) -> None:
 def _redefine(host: "Host", scope: Scope, nic: Nic, element: xml.Element) -> None:
     """In the definition: libvirt's own update refuses what is only impossible while a guest runs."""
     from kimchictl.virt.domain.definition import read_definition, redefine
+    from kimchictl.virt.domain.domains import note_saved
 
     root = read_definition(host, scope.domain)
     parent = root.find("devices")
@@ -174,3 +175,4 @@ def _redefine(host: "Host", scope: Scope, nic: Nic, element: xml.Element) -> Non
         raise NotFound(f"vm {scope.name!r} has no interface {nic.mac}", f"kimchictl vm nic list {quote(scope.name)}")
     parent[list(parent).index(place)] = element
     redefine(host, scope.name, root)
+    note_saved(host, scope.domain)

@@ -10,11 +10,12 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from shlex import quote
 from typing import Any, BinaryIO
 
-from kimchictl.errors import WrongState
-from kimchictl.virt.connection import Host, asking, is_code
-from kimchictl.virt.domain.domains import describe
+from kimchictl.errors import InUse, WrongState
+from kimchictl.virt.connection import Host, is_code, translate
+from kimchictl.virt.domain.definition import read_definition
 from kimchictl.virt.domain.power import require_running, resume
 
 ESCAPE = b"\x1d"  # Ctrl-]
@@ -28,17 +29,38 @@ def attach(host: Host, name: str, output: BinaryIO, force: bool = False, resumed
     runs on once we listen. Raises WrongState for a VM that is off, InUse if somebody else has the console.
     """
     domain = require_running(host, name, "looked at through its console")
-    if not describe(host, name).has_console:
-        raise WrongState(f"vm {name!r} has no console", "add a serial port to it")
+    device = _device(host, domain, name)
     stream = host.conn.newStream(0)
     flags = host.flag("DOMAIN_CONSOLE_FORCE") if force else host.flag("DOMAIN_CONSOLE_SAFE")
-    hint = None if force else "end the other one, or take it over with --force"
-    with asking(f"vm {name!r}: console", hint):
-        domain.openConsole(None, stream, flags)
+    try:
+        domain.openConsole(device, stream, flags)
+    except host.lib.libvirtError as error:
+        if "Active console session" in error.get_error_message():  # it has no code of its own
+            hint = "end the other one, or take it over with --force"
+            raise InUse(f"somebody else has the console of vm {name!r}", hint) from None
+        raise translate(error, f"vm {name!r}: console") from None
     if resumed:
         resume(host, name)
     with _raw_terminal() as typed:
         _Attachment(host, stream, output, typed).run()
+
+
+def _device(host: Host, domain: Any, name: str) -> str | None:
+    """The alias of the console, or of the serial port, that one can attach to. Raises WrongState if there is none."""
+    root = read_definition(host, domain, live=True)
+    found = [*root.findall("devices/console"), *root.findall("devices/serial")]
+    device = next((each for each in found if each.get("type") == "pty" or host.is_test), None)
+    if device is not None:
+        alias = device.find("alias")
+        return alias.get("name") if alias is not None else None
+    if not found:
+        raise WrongState(f"vm {name!r} has no console", f"kimchictl vm edit {quote(name)} --xml adds a serial port")
+    source = found[0].find("source")
+    written = source.get("path") if source is not None and found[0].get("type") == "file" else None
+    raise WrongState(
+        f"the console of vm {name!r} is of type {found[0].get('type')}, to which one cannot attach",
+        f"what it says is written to {written}" if written else None,
+    )
 
 
 class _Attachment:

@@ -13,7 +13,7 @@ from kimchictl.errors import InUse, NotFound, TimedOut, WrongState
 from kimchictl.virt import xml
 from kimchictl.virt.connection import Host, asking, is_code, translate
 from kimchictl.virt.domain.definition import read_definition
-from kimchictl.virt.domain.domains import find_domain, state_of
+from kimchictl.virt.domain.domains import find_domain, note_saved, state_of
 from kimchictl.virt.domain.listing import ACTIVE
 
 HOTPLUG = ("virtio", "scsi", "usb")  # buses that take a disk while a guest runs
@@ -61,9 +61,10 @@ def find_devices(host: Host, scope: Scope, path: str, live: bool | None = None) 
 
 def attach(host: Host, scope: Scope, device: xml.Element) -> None:
     """Plug `device` in. Both or neither: libvirt keeps the definition only if the guest took it."""
-    hint = "--next-start attaches it for when it starts anew; or stop it first" if scope.live else None
-    with asking(f"vm {scope.name!r} does not take the {device.tag}", hint):
+    hint = "--next-start attaches it for when it starts anew; or stop it first"
+    with asking(f"vm {scope.name!r} does not take the {device.tag}", hint if scope.live and scope.config else None):
         scope.domain.attachDeviceFlags(xml.serialize(device), scope.flags(host))
+    note_saved(host, scope.domain)
 
 
 def update(host: Host, scope: Scope, device: xml.Element, force: bool = False) -> None:
@@ -81,6 +82,7 @@ def update(host: Host, scope: Scope, device: xml.Element, force: bool = False) -
                 "unmount it there, or --force takes it out; --next-start changes it for when it starts anew",
             ) from None
         raise translate(error, f"vm {scope.name!r}: the {device.tag} cannot be changed") from None
+    note_saved(host, scope.domain)
 
 
 def detach(host: Host, scope: Scope, path: str, what: str) -> xml.Element:
@@ -95,6 +97,7 @@ def detach(host: Host, scope: Scope, path: str, what: str) -> xml.Element:
         for each in find_devices(host, scope, path, live=False)[:1]:
             with asking(f"vm {scope.name!r}: {what} cannot be detached"):
                 scope.domain.detachDeviceFlags(xml.serialize(each), host.lib.VIR_DOMAIN_AFFECT_CONFIG)
+    note_saved(host, scope.domain)
     return found
 
 

@@ -62,7 +62,6 @@ class Description:
     uefi: bool
     nvram: str | None
     tpm: bool
-    has_console: bool
     agent_connected: bool
 
 
@@ -80,7 +79,6 @@ def read_domain(document: str, name: str) -> Description:
         uefi=root.find("os[@firmware='efi']") is not None or root.find("os/loader[@type='pflash']") is not None,
         nvram=xml.text(root, "os/nvram"),
         tpm=root.find("devices/tpm/backend[@type='emulator']") is not None,
-        has_console=root.find("devices/console") is not None,
         agent_connected=any(
             target.get("name") == "org.qemu.guest_agent.0" and target.get("state") == "connected"
             for target in root.findall("devices/channel/target")

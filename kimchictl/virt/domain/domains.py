@@ -164,6 +164,23 @@ def state_of(host: Host, domain: Any) -> str:
             raise
 
 
+def note_saved(host: Host, domain: Any) -> None:
+    """Say of a `domain` that was changed, and that starts from saved memory, what that means."""
+    if has_saved(host, domain):
+        host.note(f"vm {domain.name()!r} has saved memory: it starts as it was then; the change counts from then on")
+
+
+def has_saved(host: Host, domain: Any) -> bool:
+    """Whether `domain` will start from saved memory, with the devices that it had then."""
+    try:
+        return bool(domain.hasManagedSaveImage(0))
+    except host.lib.libvirtError as error:
+        if is_code(error, "NO_SUPPORT"):
+            return False
+        with asking(f"vm {domain.name()!r}"):
+            raise
+
+
 def check_name(name: str) -> None:
     """Raises Invalid for what libvirt takes for no name, or would make a path of."""
     if not name.strip() or name != name.strip():

@@ -23,7 +23,7 @@ _STOPPED = (
 def require_live(host: Host, domain: Any, changes: VmChanges) -> None:
     """Raises WrongState, saying what would be possible, for what the running `domain` cannot be given."""
     name = domain.name()
-    hint = "with --next-start it is so from the next start on; or stop it first"
+    hint = "with --next-start it is so from the next start on; or stop it first" if domain.isPersistent() else None
     blocked = [key for key in _STOPPED if getattr(changes, key) is not None]
     if blocked:
         raise WrongState(f"vm {name!r} runs, and its {', '.join(blocked)} cannot be changed meanwhile", hint)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from shlex import quote
 from typing import Any
 
-from kimchictl.errors import Exists, TimedOut, WrongState
+from kimchictl.errors import Exists, InUse, TimedOut, WrongState
 from kimchictl.virt.connection import Host, asking, is_code, translate
 from kimchictl.virt.domain.domainread import read_domain
 from kimchictl.virt.domain.domains import check_name, find_domain, names, state_of
@@ -16,6 +16,7 @@ from kimchictl.virt.domain.listing import ACTIVE
 from kimchictl.virt.storage import presence
 
 POLL_SECONDS = 0.1
+_LOCKED = 'Failed to get "write" lock'  # how qemu says it, through libvirt, which gives it no code of its own
 
 
 def start(host: Host, name: str, paused: bool = False) -> bool:
@@ -29,6 +30,11 @@ def start(host: Host, name: str, paused: bool = False) -> bool:
     try:
         domain.createWithFlags(host.lib.VIR_DOMAIN_START_PAUSED if paused else 0)
     except host.lib.libvirtError as error:
+        if _LOCKED in error.get_error_message():
+            raise InUse(
+                f"vm {name!r} does not start: another VM, or another program, has one of its disks open",
+                f"kimchictl vm disk list {quote(name)} shows them, kimchictl volume list who else has them",
+            ) from None
         raise translate(error, f"vm {name!r} does not start", _start_first(host, domain, name)) from None
     return True
 

@@ -118,7 +118,9 @@ def create_snapshot(host: Host, name: str, title: str | None, description: str |
         if title in taken:
             raise Exists(f"vm {name!r} has a snapshot {title!r} already", "choose another name")
     if why := _why_not(host, said, state):
-        raise WrongState(f"vm {name!r} cannot have a snapshot: {why}", "kimchictl vm clone makes a copy of it")
+        verb = "clone" if state == "shutoff" else "stop"
+        hint = {"clone": "makes a copy of it", "stop": "first; then it can, or vm clone copies it"}[verb]
+        raise WrongState(f"vm {name!r} cannot have a snapshot: {why}", f"kimchictl vm {verb} {quote(name)} {hint}")
     root = xml.Element("domainsnapshot")
     xml.add(root, "name", title or _free_name(taken))
     if description:
