@@ -48,33 +48,35 @@ def _merged(*groups: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted({name for group in groups for name in group}))
 
 
-def list_volumes(host: "Host", pool: str, seconds: float, templates: Templates) -> list[Volume]:
-    """The volumes of one active pool, which is refreshed first; images are named where they can be read here.
-
-    Raises NotFound, WrongState.
-    """
+def list_volumes(host: "Host", pool: str, seconds: float) -> list[Volume]:
+    """The volumes of one active pool, which is refreshed first. Raises NotFound, WrongState."""
     state = pools.show_pool(host, pool, seconds)
     if not state.active:
         raise WrongState(f"pool {pool!r} is inactive", f"kimchictl pool start {quote(pool)}")
     if state.stale:
         host.note(f"pool {pool!r} is shown as it was at its last refresh: {state.error}")
-    stale = state.stale and state.type in FILE_POOLS
-    return _described(host, volumes.list_volumes(host, pool, stale, host.note), templates)
+    return volumes.list_volumes(host, pool, state.stale and state.type in FILE_POOLS, host.note)
+
+
+def described(host: "Host", found: list[Volume], templates: Templates) -> list[Volume]:
+    """`found` with who uses them, as far as that is among them; images are named where they can be read here."""
+    listed = _used(host, found, templates)
+    return [_identified(volume) for volume in listed] if host.is_local and not host.is_test else listed
 
 
 def show_volume(host: "Host", pool: str, name: str, templates: Templates) -> Volume:
-    """One volume. Raises NotFound, WrongState."""
+    """One volume, with all that uses it in any pool. Raises NotFound, WrongState."""
     volume = volumes.find_volume(host, pool, name)
-    described = _described(host, volumes.list_volumes(host, pool), templates)
-    return next((each for each in described if each.name == volume.name), volume)
+    used = _used(host, all_volumes(host), templates)
+    found = next((each for each in used if (each.pool, each.name) == (pool, volume.name)), volume)
+    return _identified(found) if host.is_local and not host.is_test else found
 
 
-def _described(host: "Host", found: list[Volume], templates: Templates) -> list[Volume]:
-    if here := host.is_local and not host.is_test:
+def _used(host: "Host", found: list[Volume], templates: Templates) -> list[Volume]:
+    if host.is_local and not host.is_test:
         linked = links({os.path.dirname(volume.path) for volume in found if volume.path and volume.format})
         templates = in_all_spellings(templates, linked)
-    listed = [_named(volume, templates) for volume in with_users(found, users_of(host, found))]
-    return [_identified(volume) for volume in listed] if here else listed
+    return [_named(volume, templates) for volume in with_users(found, users_of(host, found))]
 
 
 def _named(volume: Volume, templates: Templates) -> Volume:

@@ -51,17 +51,17 @@ def orphans(app: App, pool_names: tuple[str, ...]) -> int:
 
 def _list(app: App, pool_names: tuple[str, ...], orphans: bool) -> int:
     from kimchictl.actions.documents.usage import template_users
-    from kimchictl.actions.storage.listing import list_volumes, without_owner
+    from kimchictl.actions.storage.listing import described, list_volumes, without_owner
     from kimchictl.actions.storage.unfinished import marked, without_growing
     from kimchictl.virt.storage.pools import names
 
-    users = template_users(app.templates)
     found, status = app.each(
         pool_names or names(app.host, active_only=True),
-        lambda name: list_volumes(app.host, name, app.config["pool.timeout"], users),
+        lambda name: list_volumes(app.host, name, app.config["pool.timeout"]),
     )
     if found or not status:
-        listed = marked(app.host, app.places.own_state, [each for volumes in found for each in volumes])
+        every = described(app.host, [each for volumes in found for each in volumes], template_users(app.templates))
+        listed = marked(app.host, app.places.own_state, every)
         if orphans:
             listed = without_growing(app.host, app.places.own_state, without_owner(app.host, listed))
         app.emit_list(listed, VOLUMES)
@@ -78,5 +78,6 @@ def show(app: App, pool_name: str, name: str) -> None:
     \b
     Examples:
       kimchictl volume show default web.qcow2
+      kimchictl volume show default web.qcow2 -o json
     """
     app.emit(find(app, pool_name, name), VOLUMES)
