@@ -24,6 +24,12 @@ class Domain:
     def name(self):
         return "web"
 
+    def isPersistent(self):
+        return True
+
+    def hasManagedSaveImage(self, flags):
+        return False
+
     def vcpusFlags(self, flags):
         return 3
 
