@@ -10,7 +10,7 @@ def main() -> int:
         _fill_standard_streams()
     if sys.getfilesystemencoding() != "utf-8" and sys.executable:
         # Names of files are bytes, and UTF-8 to libvirt and to our own files, whatever this user's terminal shows.
-        os.execv(sys.executable, [sys.executable, "-X", "utf8", "-X", f"{_TERMINAL}={_terminal()}", *sys.orig_argv[1:]])
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", "-X", f"{_TERMINAL}={_terminal()}", *sys.orig_argv[1:]])  # noqa: S606
     if _TERMINAL in sys._xoptions:
         _use_on_terminals(str(sys._xoptions[_TERMINAL]))
     if sys.argv[1:] == ["--version"] and sys.stdout is not None:

@@ -126,7 +126,11 @@ class Command(Accepting):
         return again(app, work) if app.repeatable else work()
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from kimchictl.commands.exits import exit_statuses
+
         super().format_epilog(ctx, formatter)
+        formatter.write_paragraph()
+        formatter.write_text(exit_statuses(ctx, self.name in READING))
         formatter.write_paragraph()
         formatter.write_text("Global options (-c, -o, -q, -v...) are accepted here too: see kimchictl --help.")
 

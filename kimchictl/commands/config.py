@@ -45,7 +45,14 @@ def config() -> None:
 @list_options
 @pass_app
 def show(app: App) -> None:
-    """Show every key, its value and where the value came from."""
+    """Show every key, its value and where the value came from.
+
+    \b
+    Examples:
+      kimchictl config show
+      kimchictl config show --filter origin!=default
+      KIMCHICTL_VM_VIRT_TYPE=qemu kimchictl config show --filter key~^vm
+    """
     values = app.config
     rows = [Setting(name, values[name], values.origins[name], key.meaning) for name, key in KEYS.items()]
     rows += [Setting(f"hosts.{name}", dict(host), "file", "a named host") for name, host in values.hosts.items()]
@@ -57,7 +64,13 @@ def show(app: App) -> None:
 @list_options
 @pass_app
 def path(app: App) -> None:
-    """Show the directories that are read, and which of them is written."""
+    """Show the directories that are read, and which of them is written.
+
+    \b
+    Examples:
+      kimchictl config path
+      kimchictl config path --filter written=true -o name
+    """
     places = app.places
     rows = [Place("data", directory, False) for directory in places.data_dirs]
     for purpose, layers in (("configuration", places.config_dirs), ("state", places.state_dirs)):

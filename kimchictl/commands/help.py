@@ -57,7 +57,13 @@ The connection: -c, KIMCHICTL_CONNECT, LIBVIRT_DEFAULT_URI, else libvirt's own d
 @click.command("help", cls=Command)
 @click.argument("subject", type=click.Choice(("output", "filters", "exit-status", "places")))
 def help_(subject: str) -> None:
-    """Explain a subject: output, filters, exit-status, places."""
+    """Explain a subject: output, filters, exit-status, places.
+
+    \b
+    Examples:
+      kimchictl help filters
+      kimchictl help exit-status
+    """
     texts = {"output": OUTPUT, "filters": FILTERS, "places": PLACES + _keys(), "exit-status": exit_statuses()}
     write_out(texts[subject])
 

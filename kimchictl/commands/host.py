@@ -16,7 +16,13 @@ def host() -> None:
 @host.command()
 @pass_app
 def show(app: App) -> None:
-    """Show the host: its name, memory and CPUs, and the versions of libvirt and the hypervisor."""
+    """Show the host: its name, memory and CPUs, and the versions of libvirt and the hypervisor.
+
+    \b
+    Examples:
+      kimchictl host show
+      kimchictl host show -c qemu+ssh://root@node2/system -o json
+    """
     from kimchictl.actions.host.host_report import HostSummary, summarise
 
     keys = tuple(HostSummary.__dataclass_fields__)

@@ -24,7 +24,13 @@ def network() -> None:
 @pass_app
 @on_hosts()
 def list_(app: App) -> None:
-    """List virtual networks, those that are inactive too."""
+    """List virtual networks, those that are inactive too.
+
+    \b
+    Examples:
+      kimchictl network list
+      kimchictl network list --filter active=true -o name
+    """
     from kimchictl.virt.networks import list_networks
 
     app.emit_list(list_networks(app.host), NETWORKS)
@@ -34,7 +40,13 @@ def list_(app: App) -> None:
 @name_argument("network")
 @pass_app
 def show(app: App, name: str) -> None:
-    """Show a virtual network."""
+    """Show a virtual network.
+
+    \b
+    Examples:
+      kimchictl network show default
+      kimchictl network show default -o json
+    """
     from kimchictl.virt.networks import show_network
 
     app.emit(show_network(app.host, name), NETWORKS)
@@ -49,6 +61,7 @@ def start(app: App, names: tuple[str, ...]) -> int:
     \b
     Examples:
       kimchictl network start default
+      kimchictl network start default isolated
     """
     from kimchictl.virt.networks import start_network
 
@@ -62,7 +75,13 @@ def start(app: App, names: tuple[str, ...]) -> int:
 @names_argument("network")
 @pass_app
 def stop(app: App, names: tuple[str, ...]) -> int:
-    """Stop virtual networks; guests on them lose their connection."""
+    """Stop virtual networks; guests on them lose their connection.
+
+    \b
+    Examples:
+      kimchictl network stop isolated
+      kimchictl network stop default isolated
+    """
     from kimchictl.virt.networks import stop_network
 
     def one(name: str) -> None:

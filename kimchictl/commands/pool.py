@@ -76,6 +76,7 @@ def show(app: App, name: str) -> None:
     \b
     Examples:
       kimchictl pool show default -o json
+      kimchictl pool show default
     """
     from kimchictl.actions.documents.usage import template_users
     from kimchictl.actions.storage.listing import list_pools
@@ -195,7 +196,13 @@ def _report(app: App, edited: "EditedPool", dry_run: bool) -> None:
 @names_argument("pool")
 @pass_app
 def start(app: App, names: tuple[str, ...]) -> int:
-    """Start storage pools."""
+    """Start storage pools.
+
+    \b
+    Examples:
+      kimchictl pool start isos
+      kimchictl pool list --filter state=inactive -o name | kimchictl pool start -
+    """
     from kimchictl.virt.storage.poolchange import start_pool
 
     def one(name: str) -> None:
@@ -208,7 +215,13 @@ def start(app: App, names: tuple[str, ...]) -> int:
 @names_argument("pool")
 @pass_app
 def stop(app: App, names: tuple[str, ...]) -> int:
-    """Stop storage pools; what is in them stays."""
+    """Stop storage pools; what is in them stays.
+
+    \b
+    Examples:
+      kimchictl pool stop isos
+      kimchictl pool stop isos nas
+    """
     from kimchictl.virt.storage.poolchange import stop_pool
 
     def one(name: str) -> None:

@@ -131,6 +131,11 @@ def watch(app: App, interval: float | None) -> None:
     """Show the same on a live screen, until Ctrl-C.
 
     A bar is filled by the current value over the peak of the last hour; a peak below 100 kB/s counts as that.
+
+    \b
+    Examples:
+      kimchictl stats watch
+      kimchictl stats watch --interval 2s
     """
     from kimchictl.actions.host.statistics import Watch, find_journal
     from kimchictl.render import watch as screen

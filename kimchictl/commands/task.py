@@ -62,7 +62,13 @@ def list_(app: App) -> None:
 @name_argument("task", metavar="ID")
 @pass_app
 def show(app: App, name: str) -> None:
-    """Show one task. The first characters of its id are enough, here as everywhere."""
+    """Show one task. The first characters of its id are enough, here as everywhere.
+
+    \b
+    Examples:
+      kimchictl task show 1a2b
+      kimchictl task show 1a2b -o json
+    """
     from kimchictl.actions.host.tasks import task
 
     app.emit(task(app.tasks, name), TASKS)
@@ -73,7 +79,13 @@ def show(app: App, name: str) -> None:
 @click.option("--timeout", type=DURATION, metavar="TIME", help="How long at most, like 10m; exit status 8 after that.")
 @pass_app
 def wait(app: App, names: tuple[str, ...], timeout: float | None) -> int:
-    """Wait until tasks are over. The exit status is 0 only if they finished."""
+    """Wait until tasks are over. The exit status is 0 only if they finished.
+
+    \b
+    Examples:
+      kimchictl task wait 1a2b
+      kimchictl task wait 1a2b --timeout 10m
+    """
     from kimchictl.actions.host.tasks import wait
 
     return app.each(names, lambda name: wait(app.tasks, name, timeout))[1]
@@ -89,6 +101,11 @@ def cancel(app: App, names: tuple[str, ...], timeout: float) -> int:
     """End tasks, and wait until what was half done is undone.
 
     Their process gets a SIGTERM, after making sure that it is still the one that does the work.
+
+    \b
+    Examples:
+      kimchictl task cancel 1a2b
+      kimchictl task cancel 1a2b 3c4d --timeout 1m
     """
     from kimchictl.actions.host.tasks import cancel
 

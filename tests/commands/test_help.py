@@ -1,5 +1,11 @@
+import inspect
+import shlex
+from itertools import takewhile
+
+import click
 import pytest
 
+from kimchictl.cli import kimchictl
 from kimchictl.config import KEYS
 
 
@@ -18,3 +24,59 @@ def test_the_exit_statuses_are_those_of_the_errors(kimchi):
 def test_every_configuration_key_and_its_variable_are_explained(kimchi):
     text = kimchi("help", "places").out
     assert all(f" {key.name} " in text and f" {key.variable} " in text for key in KEYS.values())
+
+
+def commands(group=kimchictl, path=()):
+    """Every command with the words that lead to it."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if isinstance(command, click.Group):
+            yield from commands(command, (*path, name))
+        else:
+            yield (*path, name), command
+
+
+COMMANDS = [pytest.param(path, command, id=" ".join(path)) for path, command in commands()]
+
+
+def examples(command):
+    """The lines below "Examples:" of a command's help."""
+    lines = inspect.cleandoc(command.help).partition("Examples:")[2].split("\n")
+    return [line.strip() for line in lines if line.strip()]
+
+
+@pytest.mark.parametrize(("path", "command"), COMMANDS)
+def test_every_command_has_a_first_line_examples_and_its_exit_statuses(kimchi, path, command):
+    text = kimchi(*path, "--help", status=0).out
+    assert command.get_short_help_str(200).endswith((".", "!"))
+    assert 2 <= len(examples(command)) <= 5
+    assert "Exit status: 0 done, 1 failed, 2 wrong usage" in text
+
+
+@pytest.mark.parametrize(("path", "command"), COMMANDS)
+def test_every_example_is_one_of_the_command_itself_and_can_be_parsed(path, command):
+    own = [line for line in examples(command) if " ".join(("kimchictl", *path)) in line]
+    assert own
+    for line in own:
+        words = line[line.index(" ".join(("kimchictl", *path))) :]
+        lexer = shlex.shlex(
+            words.replace('"', "") if words.count('"') % 2 else words, posix=True, punctuation_chars=True
+        )
+        lexer.whitespace_split = True
+        argv = list(takewhile(lambda word: not set(word) <= set("|<>()&;"), lexer))[len(path) + 1 :]
+        context = click.Context(command, info_name=path[-1])
+        command.make_parser(context).parse_args(argv)
+
+
+def test_the_exit_statuses_of_a_command_are_those_it_can_have(kimchi):
+    wanted = {
+        "iso scan": "10 changes found",
+        "vm wait": "8 timed out",
+        "template edit": "6 locked",
+        "host check": "7 some",
+        "template show": "3 not found",
+    }
+    for path, text in wanted.items():
+        assert text in " ".join(kimchi(*path.split(), "--help").out.split())
+    assert "5 no host" not in kimchi("config", "show", "--help").out

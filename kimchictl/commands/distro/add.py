@@ -29,6 +29,7 @@ def add(app: App, name: str, url: str, no_check: bool, changes: Changes, dry_run
     \b
     Examples:
       kimchictl distro add house-linux --url https://mirror.example/house.iso --os-distro debian --os-version 12
+      kimchictl distro add house --url https://mirror.example/a.iso --os-distro debian --os-version 12 --no-check
     """
     title = new_name(name, NOUN)
     distro = draft_distro(title, url, changes, None if no_check else prober(app))

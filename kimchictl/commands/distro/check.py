@@ -29,6 +29,11 @@ def check(app: App, names: tuple[str, ...]) -> int:
 
     All at once, each within distro.timeout: is it reachable, can it be streamed, is it the system that the entry
     claims, is there a checksum. Without NAME all entries are checked. Exit status 7 if something is wrong.
+
+    \b
+    Examples:
+      kimchictl distro check debian-12
+      kimchictl distro check --filter status=fail -o json
     """
     listing = app.distros.read()
     if names:

@@ -24,6 +24,11 @@ def edit(app: App, name: str, wanted: str | None, url: str | None, changes: Chan
     """Change a distribution by options, or in your editor.
 
     What a package brought stays as it is: a copy of this site's own, which counts from then on, is changed.
+
+    \b
+    Examples:
+      kimchictl distro edit debian-12 --memory 4G
+      kimchictl distro edit debian-12
     """
     values = dict(changes.values)
     if wanted is not None:

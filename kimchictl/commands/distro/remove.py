@@ -17,6 +17,11 @@ def remove(app: App, names: tuple[str, ...], hiding: bool, missing_ok: bool) -> 
     """Remove some of this site's own, or hide packaged ones.
 
     What a package brought is never changed. Removing an entry that hides or overrides it brings it back.
+
+    \b
+    Examples:
+      kimchictl distro remove house-linux
+      kimchictl distro remove fedora-40 --hide
     """
 
     def one(name: str) -> None:

@@ -14,7 +14,13 @@ from kimchictl.render import write_json
 @click.option("--stored", is_flag=True, help="The file, as it is.")
 @pass_app
 def show(app: App, name: str, stored: bool) -> None:
-    """Show a known distribution."""
+    """Show a known distribution.
+
+    \b
+    Examples:
+      kimchictl distro show debian-12
+      kimchictl distro show debian-12 --stored -o json
+    """
     if stored:
         write_json(app.distros.get(name).data)
     else:

@@ -23,6 +23,7 @@ def forget(app: App, paths: tuple[str, ...], missing_ok: bool) -> int:
     \b
     Examples:
       kimchictl iso forget /mnt/old-disk
+      kimchictl iso forget /srv/iso/debian-11.iso /srv/iso/debian-10.iso
     """
 
     def drop(path: str) -> None:

@@ -19,7 +19,13 @@ def rule() -> None:
 @list_options
 @pass_app
 def list_(app: App) -> None:
-    """List the rules of this site, and what is wrong with them."""
+    """List the rules of this site, and what is wrong with them.
+
+    \b
+    Examples:
+      kimchictl iso rule list
+      kimchictl iso rule list --filter problems~. -o json
+    """
     from kimchictl.actions.images.teach import list_rules
 
     app.emit_list(list_rules(app.rules), RULES)
@@ -29,7 +35,13 @@ def list_(app: App) -> None:
 @name_argument("rule")
 @pass_app
 def show(app: App, name: str) -> None:
-    """Show a rule as it is stored."""
+    """Show a rule as it is stored.
+
+    \b
+    Examples:
+      kimchictl iso rule show appliance-4.2
+      kimchictl iso rule show appliance-4.2 -o json > rule.json
+    """
     write_json(app.rules.get(name).data)
 
 
@@ -37,7 +49,13 @@ def show(app: App, name: str) -> None:
 @name_argument("rule")
 @pass_app
 def edit(app: App, name: str) -> None:
-    """Open a rule in VISUAL or EDITOR, and again after a mistake."""
+    """Open a rule in VISUAL or EDITOR, and again after a mistake.
+
+    \b
+    Examples:
+      kimchictl iso rule edit appliance-4.2
+      EDITOR=nano kimchictl iso rule edit appliance-4.2
+    """
     from kimchictl.actions.images.teach import edit_rule
 
     app.note(f"rule {name!r} {'changed' if edit_rule(app.rules, name) else 'is unchanged'}")
@@ -48,7 +66,13 @@ def edit(app: App, name: str) -> None:
 @missing_ok_option
 @pass_app
 def delete(app: App, names: tuple[str, ...], missing_ok: bool) -> int:
-    """Delete rules of one's own."""
+    """Delete rules of one's own.
+
+    \b
+    Examples:
+      kimchictl iso rule delete appliance-4.2
+      kimchictl iso rule list -o name | kimchictl iso rule delete -
+    """
 
     def remove(name: str) -> None:
         with app.rules.session() as session:

@@ -29,6 +29,11 @@ def check(app: App, names: tuple[str, ...]) -> int:
 
     Image or URL, pools, networks, architecture, firmware, memory, and whether guests may read the files. Each line
     names the fix; nothing is changed. Exit status 7 if something is wrong. Without NAME all templates are checked.
+
+    \b
+    Examples:
+      kimchictl template check web
+      kimchictl template check -o json
     """
     listing = app.templates.read()
     if names:

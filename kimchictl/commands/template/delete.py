@@ -18,6 +18,11 @@ def delete(app: App, names: tuple[str, ...], missing_ok: bool) -> int:
     Images are left alone. One that a scan made a template of is remembered, so that the next scan does not bring it
     back. A template of a package or of the site is refused: it can be overridden, not deleted. A damaged file goes by
     the name it would have.
+
+    \b
+    Examples:
+      kimchictl template delete web
+      kimchictl template list --filter os_distro=debian -o name | kimchictl template delete -
     """
 
     def remove(name: str) -> None:

@@ -31,6 +31,7 @@ def import_(app: App, paths: tuple[str, ...], if_exists: str, dry_run: bool, yes
     Examples:
       kimchictl template import web.json
       ssh other kimchictl template export --all | kimchictl template import - --if-exists skip
+      kimchictl template import templates/ --if-exists replace --yes
     """
     if if_exists == "replace" and not dry_run:
         app.confirm("replacing templates that exist", yes)

@@ -74,6 +74,7 @@ def eject(app: App, name: str, target: str | None, force: bool, next_start: bool
     \b
     Examples:
       kimchictl vm cdrom eject web
+      kimchictl vm cdrom eject web --target sdb --force
     """
     from kimchictl.actions.vms import vm_media
 

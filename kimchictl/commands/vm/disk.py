@@ -40,6 +40,7 @@ def list_(app: App, name: str) -> None:
     \b
     Examples:
       kimchictl vm disk list web
+      kimchictl vm disk list web --filter device=disk -o json
     """
     from kimchictl.actions.vms.vm_disks import list_disks
 
@@ -104,6 +105,7 @@ def detach(app: App, name: str, target: str, next_start: bool) -> None:
     \b
     Examples:
       kimchictl vm disk detach web vdb
+      kimchictl vm disk detach web data.qcow2 --next-start
     """
     from kimchictl.actions.vms.vm_disks import detach_disk
 

@@ -32,6 +32,7 @@ def list_(app: App, name: str) -> None:
     \b
     Examples:
       kimchictl vm nic list web
+      kimchictl vm nic list web --columns mac,addresses
     """
     from kimchictl.actions.vms.vm_nics import list_nics
 
@@ -72,6 +73,7 @@ def detach(app: App, name: str, interface: str, next_start: bool) -> None:
     \b
     Examples:
       kimchictl vm nic detach web 1
+      kimchictl vm nic detach web 52:54:00:12:34:56
     """
     from kimchictl.actions.vms.vm_nics import detach_nic
 

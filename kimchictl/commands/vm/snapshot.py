@@ -28,6 +28,7 @@ def create(app: App, name: str, snapshot: str | None, description: str | None) -
     \b
     Examples:
       kimchictl vm snapshot create web before-upgrade
+      kimchictl vm snapshot create web --description "before the upgrade to 12.6"
     """
     from kimchictl.virt.domain.snapshots import create_snapshot
 
@@ -47,6 +48,7 @@ def list_(app: App, name: str) -> None:
     \b
     Examples:
       kimchictl vm snapshot list web
+      kimchictl vm snapshot list web --sort -created -o json
     """
     from kimchictl.virt.domain.snapshots import list_snapshots
 
@@ -58,7 +60,13 @@ def list_(app: App, name: str) -> None:
 @click.argument("snapshot")
 @pass_app
 def show(app: App, name: str, snapshot: str) -> None:
-    """Show a snapshot."""
+    """Show a snapshot.
+
+    \b
+    Examples:
+      kimchictl vm snapshot show web before-upgrade
+      kimchictl vm snapshot show web before-upgrade -o json
+    """
     from kimchictl.virt.domain.snapshots import find_snapshot
 
     app.emit(find_snapshot(app.host, name, snapshot), SNAPSHOTS)
@@ -68,7 +76,13 @@ def show(app: App, name: str, snapshot: str) -> None:
 @name_argument("vm")
 @pass_app
 def current(app: App, name: str) -> None:
-    """Show the snapshot that the VM's disks have come from."""
+    """Show the snapshot that the VM's disks have come from.
+
+    \b
+    Examples:
+      kimchictl vm snapshot current web
+      kimchictl vm snapshot current web -o name
+    """
     from kimchictl.virt.domain.snapshots import current_snapshot
 
     app.emit(current_snapshot(app.host, name), SNAPSHOTS)
@@ -86,6 +100,7 @@ def revert(app: App, name: str, snapshot: str, start: bool, yes: bool) -> None:
     \b
     Examples:
       kimchictl vm snapshot revert web before-upgrade
+      kimchictl vm snapshot revert web before-upgrade --start --yes
     """
     from kimchictl.virt.domain.snapshots import find_snapshot, revert_snapshot
 
@@ -108,6 +123,7 @@ def delete(app: App, name: str, snapshots: tuple[str, ...], children: bool, miss
     \b
     Examples:
       kimchictl vm snapshot delete web before-upgrade
+      kimchictl vm snapshot delete web before-upgrade --children --yes
     """
     from kimchictl.virt.domain.snapshots import delete_snapshot, find_snapshot
 

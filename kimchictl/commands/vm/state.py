@@ -72,7 +72,13 @@ def stop(app: App, names: tuple[str, ...], force: bool, timeout: float) -> int:
 @vms_argument
 @pass_app
 def reboot(app: App, names: tuple[str, ...]) -> int:
-    """Ask VMs to reboot."""
+    """Ask VMs to reboot.
+
+    \b
+    Examples:
+      kimchictl vm reboot web
+      kimchictl vm reboot --all
+    """
     return _each(app, names, power.reboot, "was asked to reboot", "")
 
 
@@ -80,7 +86,13 @@ def reboot(app: App, names: tuple[str, ...]) -> int:
 @vms_argument
 @pass_app
 def reset(app: App, names: tuple[str, ...]) -> int:
-    """Press the reset button of VMs: they start anew without shutting down."""
+    """Press the reset button of VMs: they start anew without shutting down.
+
+    \b
+    Examples:
+      kimchictl vm reset web
+      kimchictl vm reset --filter state=paused
+    """
     return _each(app, names, power.reset, "reset", "")
 
 
@@ -88,7 +100,13 @@ def reset(app: App, names: tuple[str, ...]) -> int:
 @vms_argument
 @pass_app
 def suspend(app: App, names: tuple[str, ...]) -> int:
-    """Pause VMs; they keep their memory."""
+    """Pause VMs; they keep their memory.
+
+    \b
+    Examples:
+      kimchictl vm suspend web db
+      kimchictl vm suspend --all
+    """
     return _each(app, names, power.suspend, "suspended", "is already suspended")
 
 
@@ -96,7 +114,13 @@ def suspend(app: App, names: tuple[str, ...]) -> int:
 @vms_argument
 @pass_app
 def resume(app: App, names: tuple[str, ...]) -> int:
-    """Let paused VMs run on."""
+    """Let paused VMs run on.
+
+    \b
+    Examples:
+      kimchictl vm resume web
+      kimchictl vm resume --filter state=paused
+    """
     return _each(app, names, power.resume, "resumed", "is already running")
 
 

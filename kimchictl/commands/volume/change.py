@@ -83,6 +83,7 @@ def wipe(app: App, pool_name: str, names: tuple[str, ...], algorithm: str, yes: 
     \b
     Examples:
       kimchictl volume wipe default old.img
+      kimchictl volume wipe default old.img --algorithm random --yes
     """
     from kimchictl.actions.storage.volume_changes import wipe_volume
     from kimchictl.actions.storage.volume_use import require_unused
@@ -113,6 +114,7 @@ def delete(app: App, pool_name: str, names: tuple[str, ...], missing_ok: bool, y
     \b
     Examples:
       kimchictl volume delete default old.qcow2
+      kimchictl volume delete default old.qcow2 older.qcow2 --yes
     """
     from kimchictl.actions.storage.listing import delete_volume
     from kimchictl.actions.storage.volume_use import require_unused
