@@ -1,7 +1,8 @@
 """Cron, scripts and broken places: every kind of command without what a login shell gives it.
 
 Each variant runs the same command lines, in this order, in places of its own; none may end with a traceback, hang or
-wait for an answer, and where nothing stands in the way all end well.
+wait for an answer, and where nothing stands in the way all end well. An interpreter is started in each variant's
+environment, and forked for each line (lab/starts.py).
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import pytest
 
 from lab.images import make_image
+from lab.starts import Ended, importable, start_all
 
 NAME = "vorlage-ü-日本"
 LINES = [
@@ -43,7 +46,7 @@ TESTING_HOST = [
     "-c test:///default vm delete test",
 ]
 
-Runner = Callable[..., list[subprocess.CompletedProcess[bytes]]]
+Runner = Callable[..., list[Ended]]
 
 
 @pytest.fixture
@@ -56,32 +59,19 @@ def all_of(tmp_path: Path) -> Runner:
     words = {"IMAGE": str(image), "TREE": str(tree), "NAME": NAME}
     places = {f"KIMCHI_{what}_DIR": str(tmp_path / what.lower()) for what in ("CONFIG", "STATE", "CACHE")}
 
-    def run(
-        environ: dict[str, str] | None = None, wrapper: str = '"$@"', lines: Iterable[str] = LINES, **more: Any
-    ) -> list[subprocess.CompletedProcess[bytes]]:
+    def run(environ: dict[str, str] | None = None, lines: Iterable[str] = LINES, **more: Any) -> list[Ended]:
         environ = {"PATH": "/usr/bin:/bin", "OSINFO_SYSTEM_DIR": "/nonexistent", **places, **(environ or {})}
-        given: dict[str, Any] = {"stdin": subprocess.DEVNULL, "cwd": "/", "timeout": 60} | more
-        done = []
-        for line in lines:
-            argv = [sys.executable, "-m", "kimchictl", *(words.get(word, word) for word in line.split())]
-            shell = ["/bin/sh", "-c", wrapper, "sh", *argv]
-            done.append(subprocess.run(shell, capture_output=True, env=environ | importable(), **given))
-            assert b"Traceback" not in done[-1].stderr, (line, done[-1].stderr)
+        split = [[words.get(word, word) for word in line.split()] for line in lines]
+        done = start_all(Path(mkdtemp(dir=tmp_path)), split, environ, **{"cwd": "/"} | more)
+        assert [(run.line, run.stderr) for run in done if b"Traceback" in run.stderr] == []
         return done
 
     return run
 
 
-def importable() -> dict[str, str]:
-    """Where the package under test is, for a process that does not start in the checkout."""
-    import kimchictl
-
-    return {"PYTHONPATH": str(Path(kimchictl.__file__).parent.parent)}
-
-
-def statuses(done: list[subprocess.CompletedProcess[bytes]]) -> dict[str, int]:
+def statuses(done: list[Ended]) -> dict[str, int]:
     """What did not end with 0, by command line."""
-    return {" ".join(run.args[7:]): run.returncode for run in done if run.returncode}
+    return {" ".join(run.line): run.status for run in done if run.status}
 
 
 def test_nothing_but_a_path_is_needed(all_of: Runner) -> None:
@@ -101,15 +91,15 @@ def test_all_three_may_be_closed(all_of: Runner) -> None:
 
 
 def test_a_reader_may_go_away(all_of: Runner) -> None:
-    ended = all_of(wrapper='exec 3>&1; { "$@"; echo "status $?" >&3; } | :')
-    assert {run.stdout.strip() for run in ended} <= {b"status 0", b"status 141"}
+    ended = all_of(wrapper='"$@" | :')
+    assert {run.status for run in ended} <= {0, 141}
     assert not any(b"error" in run.stderr for run in ended)
 
 
 def test_a_full_disk_below_standard_output_is_an_error_in_one_line(all_of: Runner) -> None:
     lines = ["iso probe IMAGE -o json", "template create NAME --cdrom IMAGE", "template list", "config show", "--help"]
     done = all_of(wrapper='"$@" >/dev/full', lines=lines)
-    assert [run.returncode for run in done] == [1, 0, 1, 1, 1]
+    assert [run.status for run in done] == [1, 0, 1, 1, 1]
     assert all(run.stderr.decode().count("\n") == 1 for run in done)
 
 
@@ -126,7 +116,7 @@ def test_a_full_disk_below_standard_output_is_an_error_in_one_line(all_of: Runne
 def test_locale_terminal_and_home_change_nothing(all_of: Runner, environ: dict[str, str]) -> None:
     done = all_of(environ)
     assert statuses(done) == {}
-    shown = next(run for run in done if "show" in run.args and "template" in run.args)
+    shown = next(run for run in done if run.line[:2] == ["template", "show"])
     assert json.loads(shown.stdout)["name"] == NAME and json.loads(shown.stdout)["memory"] == 2048
 
 
@@ -149,22 +139,21 @@ def test_a_place_that_cannot_be_written_is_named_and_what_reads_goes_on(all_of: 
         "template create NAME --cdrom IMAGE",
     ]
     done = all_of(places, lines=lines)
-    assert [run.returncode for run in done] == [0, 0, 0, 0, 0, 0, 1, 1, 1]
+    assert [run.status for run in done] == [0, 0, 0, 0, 0, 0, 1, 1, 1]
     assert len(json.loads(done[4].stdout)) == 2 and b"not remembered: cannot make the directory" in done[4].stderr
     assert b"/proc/1/kimchi" in done[-1].stderr and done[-1].stderr.count(b"\n") <= 2
 
 
 def test_a_host_is_asked_without_a_terminal_and_consent_is_refused_not_waited_for(all_of: Runner) -> None:
     done = all_of(lines=TESTING_HOST)
-    assert [run.returncode for run in done] == [0, 0, 2]
+    assert [run.status for run in done] == [0, 0, 2]
     assert b"--yes" in done[-1].stderr
 
 
-@pytest.fixture
-def latin(tmp_path: Path) -> dict[str, str]:
-    """A German locale in Latin-1, made for the test."""
-    made = tmp_path / "locales/de_DE.ISO-8859-1"
-    made.parent.mkdir()
+@pytest.fixture(scope="module")
+def latin(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """A German locale in Latin-1, made for these tests."""
+    made = tmp_path_factory.mktemp("locales") / "de_DE.ISO-8859-1"
     localedef = shutil.which("localedef")
     if not localedef or subprocess.run([localedef, "-i", "de_DE", "-f", "ISO-8859-1", made], check=False).returncode:
         pytest.skip("no locale can be made here")
@@ -184,8 +173,9 @@ def test_where_the_locale_is_latin_1_names_of_files_stay_the_bytes_they_are(
 
 
 def test_a_terminal_in_latin_1_gets_latin_1_and_escapes(all_of: Runner, latin: dict[str, str]) -> None:
-    lines = ["template create NAME --cdrom IMAGE", "template list --columns name"]
-    (_, listed) = all_of(latin | {"TERM": "dumb"}, wrapper='script -qec "$*" /dev/null', lines=lines)
+    all_of(lines=["template create NAME --cdrom IMAGE"])
+    on_terminal = {"wrapper": 'script -qec "$*" /dev/null', "lines": ["template list --columns name"]}
+    (listed,) = all_of(latin | {"TERM": "dumb"}, **on_terminal)
     assert b"vorlage-\xfc-\\u65e5\\u672c" in listed.stdout
 
 
@@ -204,4 +194,4 @@ def test_what_is_closed_at_the_start_is_no_file_that_is_opened_later(all_of: Run
 
 def test_a_closed_standard_output_matters_only_to_what_prints(all_of: Runner) -> None:
     lines = ["template create NAME --cdrom IMAGE", "template delete NAME", "template list"]
-    assert [run.returncode for run in all_of(wrapper='"$@" >&-', lines=lines)] == [0, 0, 141]
+    assert [run.status for run in all_of(wrapper='"$@" >&-', lines=lines)] == [0, 0, 141]
