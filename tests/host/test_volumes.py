@@ -1,6 +1,8 @@
 """Volumes on a real libvirtd: made, sent and fetched, resized, copied, wiped, refused where something needs them."""
 
 import hashlib
+import io
+import json
 import os
 import subprocess
 import sys
@@ -226,3 +228,128 @@ def test_orphans_are_disks_that_nothing_uses(pool, kimchi, host):
     make_image(pool / "a.iso", "Debian 12.5.0 amd64 n")
     guest(host, pool / "d.qcow2")
     assert kimchi("volume", "orphans", "-o", "name", status=0).out.split() == ["old.qcow2", "top.qcow2"]
+
+
+def test_what_a_snapshot_needs_is_in_use_though_the_vm_has_it_no_more(pool, kimchi, host):
+    kimchi("volume", "create", "p", "d.qcow2", "--size", "64M", status=0)
+    guest(host, pool / "d.qcow2")
+    connection = libvirt.open(host.uri)
+    domain = connection.lookupByName("web")
+    disk = f"<disk name='vda' snapshot='external'><source file='{pool}/top.qcow2'/></disk>"
+    snapshot = f"<domainsnapshot><name>s</name><disks>{disk}</disks></domainsnapshot>"
+    domain.snapshotCreateXML(snapshot, libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY)
+    domain.detachDeviceFlags(f"<disk type='file'><source file='{pool}/top.qcow2'/><target dev='vda'/></disk>")
+    connection.close()
+    used = {volume["name"]: volume["used_by"] for volume in kimchi("volume", "list", "p", "-o", "json").json}
+    assert used == {"d.qcow2": ["pool:p/top.qcow2", "web"], "top.qcow2": ["web"]}
+    assert kimchi("volume", "orphans", "-o", "name", status=0).out == ""
+    kimchi("volume", "delete", "p", "top.qcow2", "--yes", status=4)
+
+
+def test_a_disk_in_another_pool_is_seen_to_use_what_backs_it(pool, kimchi, host, tmp_path):
+    kimchi("pool", "create", "q", "--path", tmp_path / "q", "--start", status=0)
+    kimchi("volume", "create", "p", "base.qcow2", "--size", "64M", status=0)
+    kimchi("volume", "create", "q", "top.qcow2", "--backing", "pool:p/base.qcow2", status=0)
+    guest(host, tmp_path / "q/top.qcow2")
+    listed = {volume["name"]: volume["used_by"] for volume in kimchi("volume", "list", "-o", "json", status=0).json}
+    assert listed["base.qcow2"] == shown(kimchi, "base.qcow2")["used_by"] == ["pool:q/top.qcow2", "web"]
+
+
+# -- names
+
+
+@pytest.mark.parametrize(
+    "name", ["-dash", "a#b%20c?&", "caf\u00e9", "cafe\u0301", "\u00e9" * 120, " x ", "'\"<>", "t\tb", ".h"]
+)
+def test_a_name_goes_through_every_verb(pool, kimchi, tmp_path, name):
+    kimchi("volume", "create", "p", "--size", "1M", "--", name, status=0)
+    kimchi("volume", "resize", "p", "--", name, "2M", status=0)
+    kimchi("volume", "clone", "p", "--", name, "copy", status=0)
+    kimchi("volume", "clone", "p", "--", "copy", f"{name}2", status=0)
+    kimchi("volume", "wipe", "p", "--yes", "--", name, status=0)
+    kimchi("volume", "download", "p", "--", name, tmp_path / "file", status=0)
+    kimchi("volume", "upload", "p", tmp_path / "file", "--name", name, "--yes", status=0)
+    assert shown_names(kimchi) == sorted((name, f"{name}2", "copy"))
+    kimchi("volume", "delete", "p", "--yes", "--", name, f"{name}2", "copy", status=0)
+    assert os.listdir(pool) == []
+
+
+def shown_names(kimchi):
+    return sorted(volume["name"] for volume in kimchi("volume", "list", "p", "-o", "json", status=0).json)
+
+
+def test_a_name_that_is_not_utf_8_is_an_error_and_a_line_break_can_be_got_rid_of(pool, kimchi, tmp_path):
+    bad = os.fsdecode(b"bad\xff")
+    for name in (bad, "n\nl"):
+        (pool / name).write_bytes(b"x")
+    assert shown_names(kimchi) == ["n\nl"]
+    for verb, *more in (("show",), ("clone",), ("download",), ("wipe", "--yes"), ("delete", "--yes")):
+        assert "not UTF-8" in kimchi("volume", verb, "p", bad, *more, status=3).err
+    for words in (("create", "p", bad, "--size", "1M"), ("upload", "p", "/etc/hostname", "--name", bad)):
+        assert "not UTF-8" in kimchi("volume", *words, status=4).err
+    kimchi("volume", "delete", "p", "n\nl", "--yes", status=0)
+    assert kimchi("volume", "list", "p", status=0).err.count("not UTF-8") == 1
+
+
+def test_several_names_go_on_after_a_failure(pool, kimchi):
+    kimchi("volume", "create", "p", "base.qcow2", "--size", "1M", status=0)
+    kimchi("volume", "create", "p", "top.qcow2", "--backing", "base.qcow2", status=0)
+    words = ("volume", "delete", "p", "--yes", "-o", "json", "nosuch", "base.qcow2", "top.qcow2")
+    codes = [json.loads(line)["error"]["code"] for line in kimchi(*words, status=7).err.splitlines() if line[0] == "{"]
+    assert codes == ["not_found", "in_use"] and os.listdir(pool) == ["base.qcow2"]
+    kimchi("volume", "wipe", "p", "--yes", "gone", "away", status=3)
+    kimchi("volume", "delete", "p", "--yes", "--missing-ok", "gone", "base.qcow2", status=0)
+
+
+# -- into a pipe
+
+
+def test_a_download_into_what_is_no_pipe_is_said(pool, kimchi, file, monkeypatch):
+    kimchi("volume", "upload", "p", file, "--name", "v", status=0)
+    for stdout in (None, io.StringIO()):
+        with monkeypatch.context() as patched:
+            patched.setattr(sys, "stdout", stdout)
+            assert "standard output" in kimchi("volume", "download", "p", "v", "-", status=1).err
+    with monkeypatch.context() as patched, open("/dev/full", "w") as full:
+        patched.setattr(sys, "stdout", full)
+        assert "No space left" in kimchi("volume", "download", "p", "v", "-", status=1).err
+        patched.undo()
+    kept = io.TextIOWrapper(io.BytesIO())
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "stdout", kept)
+        kimchi("volume", "download", "p", "v", "-", status=0)
+    assert kept.buffer.getvalue() == file.read_bytes()
+
+
+def test_who_reads_no_more_ends_a_download_quietly(pool, kimchi, file):
+    kimchi("volume", "upload", "p", file, "--name", "v", status=0)
+    words = [sys.executable, "-m", "kimchictl", "volume", "download", "p", "v", "-"]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.read(10)
+    process.stdout.close()
+    assert (process.stderr.read(), process.wait()) == (b"", 141)
+    process.stderr.close()
+
+
+def test_a_download_forgets_what_came_of_a_volume_that_changed(pool, kimchi, file, tmp_path):
+    kimchi("volume", "upload", "p", file, "--name", "v", status=0)
+    old, others = tmp_path / ".back.01234567.part", (tmp_path / ".back.x.part", tmp_path / ".back2.01234567.part")
+    for part in (old, *others):
+        part.write_bytes(b"x")
+        part.chmod(0o600)
+    kimchi("volume", "download", "p", "v", tmp_path / "back", status=0)
+    assert not old.exists() and all(other.exists() for other in others)
+
+
+def test_a_volume_that_shrinks_while_it_is_read_is_not_taken_for_whole(pool, kimchi, file, tmp_path, monkeypatch):
+    from kimchictl.virt.storage import volumestream
+
+    whole = volumestream.download
+
+    def shrinks(*argv):
+        yield next(whole(*argv))
+
+    kimchi("volume", "upload", "p", file, "--name", "v", status=0)
+    monkeypatch.setattr(volumestream, "download", shrinks)
+    assert "changed meanwhile" in kimchi("volume", "download", "p", "v", tmp_path / "back", status=1).err
+    assert not (tmp_path / "back").exists()

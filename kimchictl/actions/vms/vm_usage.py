@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from kimchictl.virt.domain.domains import descriptions
+from kimchictl.virt.domain.snapshotfiles import snapshot_files
 from kimchictl.virt.storage.volumes import Volume
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Users:
 
 
 def find_users(host: "Host") -> Users:
-    """Ask for every VM's XML, as it runs and as it will start next."""
+    """Ask for every VM's XML, as it runs and as it will start next, and for its snapshots'."""
     users = Users()
     for name, said in descriptions(host):
         sources = [source for disk in said.disks for source in (disk.source, *disk.backing) if source]
@@ -39,6 +40,8 @@ def find_users(host: "Host") -> Users:
         for disk in said.disks:
             if disk.source and disk.format:
                 (users.raw if disk.format == "raw" else users.other).add(disk.source)
+    for name, source in snapshot_files(host):
+        users.by_source.setdefault(source, set()).add(name)
     return users
 
 
