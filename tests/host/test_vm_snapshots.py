@@ -76,14 +76,43 @@ def test_names_and_consent_are_asked_for(create, kimchi):
     assert listed(kimchi, "name") == ["a"]
 
 
-def test_an_external_one_of_another_tool_is_listed_and_not_gone_back_to(create, kimchi, host, active_pool):
+@pytest.fixture
+def external(create, host, active_pool):
+    """Takes an external snapshot of `web`, as virsh does; True where libvirt goes back to one."""
     create()
     connection = libvirt.open(host.uri)
-    disk = f"<disk name='vda' snapshot='external'><source file='{active_pool}/over'/></disk>"
-    document = f"<domainsnapshot><name>e</name><disks>{disk}</disks></domainsnapshot>"
-    connection.lookupByName("web").snapshotCreateXML(document, libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY)
-    old = connection.getLibVersion() < 9_009_000
+
+    def take(name):
+        disk = f"<disk name='vda' snapshot='external'><source file='{active_pool}/over-{name}'/></disk>"
+        document = f"<domainsnapshot><name>{name}</name><disks>{disk}</disks></domainsnapshot>"
+        connection.lookupByName("web").snapshotCreateXML(document, libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY)
+        return connection.getLibVersion() >= 9_009_000
+
+    yield take
     connection.close()
+
+
+def test_an_external_one_of_another_tool_is_listed_and_not_gone_back_to(external, kimchi):
+    new = external("e")
     assert listed(kimchi, "name", "kind", "disks") == [("e", "external", ["vda"])]
-    if old:
+    if not new:
         assert "9.9" in kimchi("vm", "snapshot", "revert", "web", "e", "--yes", status=4).err
+
+
+def test_external_ones_are_deleted_from_the_end_and_mixed_with_none(external, kimchi, active_pool):
+    external("e")
+    if not external("f"):
+        assert "'f'" in kimchi("vm", "snapshot", "delete", "web", "e", "--yes", status=4).err
+    assert "mixes up" in kimchi("vm", "snapshot", "create", "web", status=4).err
+    kimchi("vm", "snapshot", "delete", "web", "f", "--yes", status=0)
+    kimchi("vm", "snapshot", "delete", "web", "e", "--yes", status=0)
+    assert [path.name for path in active_pool.iterdir()] == ["web.qcow2"]
+
+
+def test_what_an_external_one_would_take_with_it_is_not_lost(external, kimchi, host):
+    external("e")
+    connection = libvirt.open(host.uri)
+    connection.lookupByName("web").snapshotCreateXML("<domainsnapshot><name>inside</name></domainsnapshot>")
+    connection.close()
+    assert "'inside' is kept" in kimchi("vm", "snapshot", "delete", "web", "e", "--yes", status=4).err
+    assert listed(kimchi, "name") == ["e", "inside"]

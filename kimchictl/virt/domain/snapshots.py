@@ -4,6 +4,7 @@ They are internal ones, kept inside of the qcow2 images; those of other tools ma
 all the same. What this libvirt cannot do is refused before it is tried.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from shlex import quote
 from typing import Any
@@ -112,11 +113,17 @@ def create_snapshot(host: Host, name: str, title: str | None, description: str |
     with asking(f"vm {name!r}"):
         said = read_domain(domain.XMLDesc(0), name)
     state = state_of(host, domain)
-    taken = {each.name for each in list_snapshots(host, name)}
+    there = list_snapshots(host, name)
+    taken = {each.name for each in there}
     if title is not None:
         _check_name(title)
         if title in taken:
             raise Exists(f"vm {name!r} has a snapshot {title!r} already", "choose another name")
+    if external := [each.name for each in there if each.kind == "external"]:
+        raise WrongState(
+            f"vm {name!r} cannot have a snapshot: {external[-1]!r} is external, and libvirt mixes up both kinds",
+            f"delete it first: kimchictl vm snapshot delete {quote(name)} {quote(external[-1])}",
+        )
     if why := _why_not(host, said, state):
         verb = "clone" if state == "shutoff" else "stop"
         hint = {"clone": "makes a copy of it", "stop": "first; then it can, or vm clone copies it"}[verb]
@@ -179,9 +186,37 @@ def revert_snapshot(host: Host, name: str, wanted: str, run: bool = False) -> No
 
 def delete_snapshot(host: Host, name: str, wanted: str, children: bool = False) -> None:
     """Delete it, with `children` also those that descend from it, which otherwise stay. Raises NotFound, WrongState."""
+    _require_deletable(host, name, wanted)
     flags = host.flag("DOMAIN_SNAPSHOT_DELETE_CHILDREN") if children else 0
     with asking(f"snapshot {wanted!r} of vm {name!r} cannot be deleted"):
         _handle(host, name, wanted).delete(flags)
+
+
+def _require_deletable(host: Host, name: str, wanted: str) -> None:
+    """Raises NotFound; WrongState where libvirt would fail, or would throw away with an overlay what is kept in it."""
+    there = {each.name: each for each in list_snapshots(host, name)}
+    found = there.get(wanted) or find_snapshot(host, name, wanted)
+    if found.kind != "external":
+        return
+    subject = f"snapshot {wanted!r} of vm {name!r} is external and cannot be deleted"
+    inside = [each.name for each in there.values() if each.kind == "internal" and wanted in _above(each, there)]
+    if inside:
+        raise WrongState(f"{subject}: {inside[0]!r} is kept inside of what it made", "delete that first")
+    parent = there.get(found.parent or "")
+    if parent is not None and parent.kind == "internal":
+        raise WrongState(f"{subject}: {parent.name!r}, from which it descends, is internal", "delete that first")
+    later = [each.name for each in there.values() if each.parent == wanted]
+    if later and host.conn.getLibVersion() < _EXTERNAL_REVERT:
+        hint = f"delete {later[0]!r} first, which descends from it"
+        raise WrongState(f"{subject}: before 9.9 libvirt deletes none from the middle", hint)
+
+
+def _above(found: Snapshot, there: dict[str, Snapshot]) -> Iterator[str]:
+    """The names of those that `found` descends from."""
+    seen: Snapshot | None = found
+    while seen is not None and seen.parent is not None:
+        yield seen.parent
+        seen = there.get(seen.parent)
 
 
 def _handle(host: Host, name: str, wanted: str) -> Any:
