@@ -53,6 +53,12 @@ def test_as_a_command_it_keeps_the_exit_status_and_ends_all_that_it_started(tmp_
     assert processes_naming(tmp_path) == []
 
 
+def test_one_that_was_here_before_has_what_was_defined_and_nothing_that_ran(tmp_path: Path) -> None:
+    started = [sys.executable, lab.__file__, str(tmp_path), "sh", "-c", "virsh net-start default && virsh net-list --all"]
+    listed = [subprocess.run(started, capture_output=True, text=True, check=True).stdout for _ in range(2)]
+    assert listed[0] == listed[1] and "active" in listed[0]
+
+
 def test_it_dies_with_the_process_that_made_it(tmp_path: Path) -> None:
     make = f"import sys, time; sys.path.insert(0, {str(Path(lab.__file__).parent)!r}); import host, pathlib\n"
     make += f"with host.PrivateHost(pathlib.Path({str(tmp_path)!r})): print('up', flush=True); time.sleep(1000)"

@@ -207,9 +207,12 @@ class PrivateHost:
 
 
 def prepare(root: Path, qemu_user: str = "root", settings: str = "") -> None:
-    """Makes what libvirtd finds at its start."""
+    """Makes what libvirtd finds at its start; of a host that was here before all is kept but what ran on it."""
     if str(root).startswith("/run/"):
         raise HostUnavailable(f"{root} would be hidden on the private host, which has a /run of its own")
+    if (root / "etc/libvirtd.conf").exists():
+        # As when a machine boots: what a libvirtd that was killed left there tells of networks and guests that are gone.
+        shutil.rmtree(root / "run", ignore_errors=True)
     for directory in ("run", "etc/qemu/networks", "lib/images", "log", "cache"):
         (root / directory).mkdir(parents=True, exist_ok=True)
     for searched in (root, root / "lib", root / "lib/images"):
@@ -217,7 +220,9 @@ def prepare(root: Path, qemu_user: str = "root", settings: str = "") -> None:
     group = "root" if qemu_user == "root" else "kvm"
     (root / "etc/libvirtd.conf").write_text(settings + LIBVIRTD_CONF)  # the first of two counts
     (root / "etc/qemu.conf").write_text(QEMU_CONF.format(user=qemu_user, group=group))
-    (root / "etc/qemu/networks/default.xml").write_text(DEFAULT_NETWORK)
+    network = root / "etc/qemu/networks/default.xml"
+    if not network.exists():
+        network.write_text(DEFAULT_NETWORK)
 
 
 def command_line(root: Path, argv: Sequence[str]) -> list[str]:
