@@ -54,7 +54,8 @@ def test_as_a_command_it_keeps_the_exit_status_and_ends_all_that_it_started(tmp_
 
 
 def test_one_that_was_here_before_has_what_was_defined_and_nothing_that_ran(tmp_path: Path) -> None:
-    started = [sys.executable, lab.__file__, str(tmp_path), "sh", "-c", "virsh net-start default && virsh net-list --all"]
+    start_and_list = "virsh net-start default && virsh net-list --all"
+    started = [sys.executable, lab.__file__, str(tmp_path), "sh", "-c", start_and_list]
     listed = [subprocess.run(started, capture_output=True, text=True, check=True).stdout for _ in range(2)]
     assert listed[0] == listed[1] and "active" in listed[0]
 

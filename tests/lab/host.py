@@ -211,7 +211,7 @@ def prepare(root: Path, qemu_user: str = "root", settings: str = "") -> None:
     if str(root).startswith("/run/"):
         raise HostUnavailable(f"{root} would be hidden on the private host, which has a /run of its own")
     if (root / "etc/libvirtd.conf").exists():
-        # As when a machine boots: what a libvirtd that was killed left there tells of networks and guests that are gone.
+        # As when a machine boots: what a killed libvirtd left there tells of networks and guests that are gone.
         shutil.rmtree(root / "run", ignore_errors=True)
     for directory in ("run", "etc/qemu/networks", "lib/images", "log", "cache"):
         (root / directory).mkdir(parents=True, exist_ok=True)

@@ -5,7 +5,7 @@
 
 An interpreter with click in it takes several times as long to come up as most commands then run. So one is started, as
 whoever asks wants it (environment, working directory, closed descriptors), loads what kimchictl loads, and is forked
-for each line; what a line leaves in memory the next does not see. `place` is an empty directory for what passes between them:
+for each line; what a line leaves in memory the next does not see. `place` is an empty directory:
 
     out, err    where standard output and error end, but for what the wrapper does to them; all children append
     ended       a line for each child in JSON: its status, and how long `out` and `err` were when it had ended
