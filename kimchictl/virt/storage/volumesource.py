@@ -95,8 +95,13 @@ def volume_sources(host: Host, pool: str, progress: Progress = SILENT) -> Genera
     for number, (name, handle) in enumerate(sorted(named, key=lambda pair: pair[0])):
         progress.advance(number, name)
         said = _look(host, handle, name, pool, progress)
-        if said is not None and said[0].format in PLAIN_FORMATS:
+        if said is not None and _is_plain(said[0]):
             yield VolumeSource(host, handle, *said)
+
+
+def _is_plain(volume: Volume) -> bool:
+    """Whether its bytes are the medium's. What libvirt calls the format of a partition is its type in the table."""
+    return volume.format in PLAIN_FORMATS or volume.type == "block"
 
 
 def _look(host: Host, handle: Any, name: str, pool: str, progress: Progress) -> tuple[Volume, VolumeFile] | None:

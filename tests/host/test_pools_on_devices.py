@@ -1,15 +1,28 @@
-"""Pools of type fs, with a file system that libvirt mounts: as commands on that host, where it is mounted."""
+"""Pools on a block device: a file system that libvirt mounts, and partitions, which are volumes and no files.
+
+All are commands on that host, where the one is mounted and the others are /dev's.
+"""
 
 import json
 import os
+import struct
 import subprocess
 import sys
 
+import libvirt
 import pytest
 
 from lab.images import make_image
 
 SIZE = 8 << 20
+
+
+def attach(path):
+    """The loop device that `path` now is."""
+    made = subprocess.run(["losetup", "--find", "--show", path], capture_output=True, text=True)
+    if made.returncode:
+        pytest.skip(f"there are no loop devices: {made.stderr.strip()}")
+    return made.stdout.strip()
 
 
 @pytest.fixture
@@ -18,12 +31,34 @@ def device(tmp_path):
     with open(tmp_path / "disk", "wb") as file:
         file.truncate(SIZE)
     subprocess.run(["mke2fs", "-q", "-t", "ext4", "-F", tmp_path / "disk"], check=True)
-    made = subprocess.run(["losetup", "--find", "--show", tmp_path / "disk"], capture_output=True, text=True)
-    if made.returncode:
-        pytest.skip(f"there are no loop devices: {made.stderr.strip()}")
-    name = made.stdout.strip()
+    name = attach(tmp_path / "disk")
     yield name
     subprocess.run(["losetup", "--detach", name], check=True)
+
+
+@pytest.fixture
+def partitioned(host, tmp_path):
+    """A block device with one partition, on which there is an image; the active pool `d` is on it."""
+    first, sectors = 2048, 2048
+    entry = struct.pack("<B3sB3sII", 0, bytes(3), 0x83, bytes(3), first, sectors)
+    content = bytearray(446) + entry + bytes(48) + b"\x55\xaa" + bytes((first - 1) * 512)
+    content += make_image(tmp_path / "deb.iso", "Debian 12.5.0 amd64 n").read_bytes()
+    (tmp_path / "disk").write_bytes(content.ljust(SIZE, b"\0"))
+    name = attach(tmp_path / "disk")
+    try:
+        # The kernel need not know of partition tables: it is told of the partition.
+        subprocess.run(["addpart", name, "1", str(first), str(sectors)], check=True)
+        if not os.path.exists(f"{name}p1"):
+            pytest.skip("/dev is not the kernel's here")
+        connection = libvirt.open(host.uri)
+        source = f"<source><device path='{name}'/><format type='dos'/></source><target><path>/dev</path></target>"
+        made = connection.storagePoolCreateXML(f"<pool type='disk'><name>d</name>{source}</pool>")
+        yield f"{name}p1"
+        made.destroy()
+        connection.close()
+    finally:
+        subprocess.run(["delpart", name, "1"])
+        subprocess.run(["losetup", "--detach", name], check=True)
 
 
 @pytest.fixture
@@ -82,3 +117,14 @@ def test_where_its_device_is_can_be_changed(there, tmp_path, device):
     there("pool", "edit", "p", "--source-dev", device)
     there("pool", "start", "p")
     assert there("pool", "show", "p")["active"] is True
+
+
+def test_volumes_that_are_no_files_are_read_through_libvirt(partitioned, there):
+    (pool,) = there("pool", "list")
+    assert (pool["type"], pool["state"], pool["volumes"]) == ("disk", "active", 1)
+    (image,) = there("iso", "scan")
+    assert (image["location"], image["volume"], image["pool"]) == (partitioned, partitioned[len("/dev/") :], "d")
+    assert (image["source"], image["os_distro"], image["os_version"]) == ("pool", "debian", "12.5.0")
+    assert there("iso", "probe", f"pool:d/{image['volume']}")[0]["volume_id"] == image["volume_id"]
+    (volume,) = there("volume", "list", "d")
+    assert (volume["type"], volume["path"], volume["capacity"]) == ("block", partitioned, 1 << 20)
