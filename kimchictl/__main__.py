@@ -44,8 +44,10 @@ def _terminal() -> str:
 
 def _use_on_terminals(encoding: str) -> None:
     """What a terminal of another encoding cannot show is escaped; files and pipes get UTF-8."""
+    import io
+
     for stream in (sys.stdout, sys.stderr):
-        if stream is not None and stream.isatty():
+        if isinstance(stream, io.TextIOWrapper) and stream.isatty():
             stream.reconfigure(encoding=encoding, errors="backslashreplace")
 
 

@@ -213,6 +213,11 @@ class App:
         except KimchiError:
             return self.options.output == "json"
 
+    def check_selection(self, view: "View") -> None:
+        """Raises UsageError for filters, columns or an order that `view` does not know: before work that takes long."""
+        if self.emitted is None:
+            render.check_selection(view, self.options)
+
     def emit_list(self, records: Iterable[Any], view: "View") -> None:
         """Print a list on stdout, filtered, sorted and formatted as the options ask."""
         if self.emitted is not None:

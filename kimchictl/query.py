@@ -56,15 +56,28 @@ def plain(value: Any) -> Any:
 
 
 def lookup(row: Row, key: str) -> Any:
-    """The value of `key`; "a.b" looks inside objects. None where it is absent."""
+    """The value of `key`; "a.b" looks inside an object, and inside each of a list of them. None where it is absent."""
     if "." not in key:
         return row.get(key)
     value: Any = row
     for part in key.split("."):
-        if not isinstance(value, dict):
+        if isinstance(value, list):
+            value = [item[part] for item in value if isinstance(item, dict) and item.get(part) is not None]
+        elif isinstance(value, dict):
+            value = value.get(part)
+        else:
             return None
-        value = value.get(part)
     return value
+
+
+def check_inside(rows: Sequence[Row], key: str) -> None:
+    """Raises UsageError for an "a.b" where some row has objects under a, and none of them a b."""
+    outer, _, inner = key.rpartition(".")
+    values = [lookup(row, outer) for row in rows] if outer else []
+    objects = [item for value in values for item in (value if isinstance(value, list) else [value])]
+    known = dict.fromkeys(name for item in objects if isinstance(item, dict) for name in item)
+    if known and inner not in known:
+        raise UsageError(f"there is no key {key!r} here", f"the keys of {outer} are {', '.join(known)}")
 
 
 def select(
@@ -75,13 +88,17 @@ def select(
     `units` are the bytes that a key's numbers count in, where those are not bytes.
     """
     tests = [_parse_filter(text, known, units) for text in filters]
-    return [row for row in rows if all(test(row) for test in tests)]
+    rows = list(rows)
+    for key, _ in tests:
+        check_inside(rows, key)
+    return [row for row in rows if all(test(row) for _, test in tests)]
 
 
 def sort_rows(rows: list[Row], key: str, known: Sequence[str] = ()) -> list[Row]:
     """`rows` by `key`, ignoring case; "-key" backwards; unknown values last."""
     name = key.removeprefix("-")
     check_key(name, known)
+    check_inside(rows, name)
     present = [row for row in rows if lookup(row, name) is not None]
     absent = [row for row in rows if lookup(row, name) is None]
     return sorted(present, key=lambda row: natural(lookup(row, name)), reverse=key.startswith("-")) + absent
@@ -106,7 +123,8 @@ def natural(value: Any) -> tuple[Any, ...]:
     return (1, tuple((0, int(piece), "") if piece.isdecimal() else (1, 0, piece) for piece in pieces), text)
 
 
-def _parse_filter(text: str, known: Sequence[str], units: Mapping[str, int]) -> Callable[[Row], bool]:
+def _parse_filter(text: str, known: Sequence[str], units: Mapping[str, int]) -> tuple[str, Callable[[Row], bool]]:
+    """The key that a filter is about, and its test of a row."""
     match = re.fullmatch(_FILTER, text)
     if match is None:
         raise UsageError(
@@ -120,10 +138,10 @@ def _parse_filter(text: str, known: Sequence[str], units: Mapping[str, int]) -> 
             pattern = re.compile(wanted)
         except re.error as error:
             raise UsageError(f"filter {text!r}: the regular expression is wrong: {error}") from None
-        return lambda row: any(pattern.search(_text(value)) for value in _values(row, key))
+        return key, lambda row: any(pattern.search(_text(value)) for value in _values(row, key))
     if sign in _ORDERED:
-        return lambda row: any(_compare(value, wanted, unit, _ORDERED[sign]) for value in _values(row, key))
-    return lambda row: (sign == "=") == any(_equal(value, wanted, unit) for value in _values(row, key))
+        return key, lambda row: any(_compare(value, wanted, unit, _ORDERED[sign]) for value in _values(row, key))
+    return key, lambda row: (sign == "=") == any(_equal(value, wanted, unit) for value in _values(row, key))
 
 
 def _values(row: Row, key: str) -> list[Any]:

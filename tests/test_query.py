@@ -7,8 +7,24 @@ from kimchictl.query import plain, select, sort_rows
 from kimchictl.units import GIB
 
 ROWS = [
-    {"name": "web-10", "size": 2 * GIB, "tags": ["a", "b"], "os": {"id": "debian"}, "on": True, "gone": None},
-    {"name": "Web-2", "size": GIB, "tags": [], "os": {"id": "alpine"}, "on": False, "gone": "x"},
+    {
+        "name": "web-10",
+        "size": 2 * GIB,
+        "tags": ["a", "b"],
+        "os": {"id": "debian"},
+        "on": True,
+        "gone": None,
+        "disks": [{"size": 20}, {"size": 40, "bus": "sata"}],
+    },
+    {
+        "name": "Web-2",
+        "size": GIB,
+        "tags": [],
+        "os": {"id": "alpine"},
+        "on": False,
+        "gone": "x",
+        "disks": [{"size": 8}],
+    },
 ]
 
 
@@ -32,6 +48,9 @@ def names(*filters):
         ("gone=null", ["web-10"]),
         ("gone~.", ["Web-2"]),
         ("size>=nonsense", []),
+        ("disks.size>=30", ["web-10"]),
+        ("disks.size=8", ["Web-2"]),
+        ("disks.bus=null", ["Web-2"]),
     ],
 )
 def test_a_filter_keeps_what_it_names(text, found):
@@ -70,3 +89,15 @@ def test_a_name_that_begins_another_comes_before_it():
     rows = [{"name": name} for name in ("web2", "p2", "web", "web10", "Web", "p", "", "2")]
     assert [row["name"] for row in sort_rows(rows, "name")] == ["", "2", "p", "p2", "Web", "web", "web2", "web10"]
     assert [row["name"] for row in select(rows, ["name>=web2"])] == ["web2", "web10"]
+
+
+def test_a_key_inside_of_objects_that_none_of_them_has_is_wrong_usage_with_those_there_are():
+    for ask in (lambda: select(ROWS, ["disks.siez=8"]), lambda: sort_rows(ROWS, "disks.siez")):
+        with pytest.raises(UsageError, match=r"disks\.siez") as refused:
+            ask()
+        assert refused.value.hint == "the keys of disks are size, bus"
+    assert select([{"disks": []}], ["disks.siez=8"]) == []
+
+
+def test_a_key_inside_counts_in_its_own_unit():
+    assert [row["name"] for row in select(ROWS, ["disks.size>=30G"], units={"disks.size": GIB})] == ["web-10"]

@@ -75,6 +75,7 @@ def check(app: App) -> int:
     from kimchictl.actions.host.doctor import Ours, check_host
     from kimchictl.actions.host.findings import FAIL
 
+    app.check_selection(_FINDINGS)
     ours = Ours(app.config, _files(app))
     findings = check_host(lambda: app.host, app.host_uri, ours, app.remote_host is None)
     app.emit_list(findings, _FINDINGS)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from kimchictl.options import Options
-from kimchictl.query import LONG, NO_UNITS, Encoded, Row, check_key, lookup, plain, select, sort_rows
+from kimchictl.query import LONG, NO_UNITS, Encoded, Row, check_inside, check_key, lookup, plain, select, sort_rows
 from kimchictl.render.terminal import colour_is_forced, console, is_terminal, visible, write_out
 from kimchictl.units import format_size
 
@@ -64,6 +64,8 @@ def emit_list(records: Iterable[Any], view: View, form: str, options: Options) -
     if order:
         rows = sort_rows(rows, order, view.keys)
     columns = _columns(view, form, options)
+    for key in options.columns:
+        check_inside(rows, key)
     if form == "json":
         write_json([{key: lookup(row, key) for key in columns} for row in rows] if options.columns else rows)
     elif form == "name":

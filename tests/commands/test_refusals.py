@@ -69,3 +69,18 @@ def test_a_mistyped_volume_gets_a_suggestion(kimchi, tmp_path):
         kimchi(*TEST_HOST, "volume", "create", "default-pool", "data.img", "--size", "1", "--format", "raw", status=0)
         run = kimchi(*TEST_HOST, "volume", "show", "default-pool", "dta.img", status=3)
         assert "did you mean 'data.img'?" in run.err
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "distro check --columns nonsense",
+        "template check --sort nonsense",
+        "host check --filter nonsense=1",
+        "iso probe /nonexistent --columns nonsense",
+        "iso scan --deep /nonexistent --columns nonsense",
+    ],
+)
+def test_a_key_that_is_none_is_refused_before_work_that_takes_long(kimchi, line):
+    done = kimchi(*line.split(), status=2)
+    assert "there is no key 'nonsense' here" in done.err.splitlines()[0]

@@ -35,6 +35,7 @@ def check(app: App, names: tuple[str, ...]) -> int:
       kimchictl distro check debian-12
       kimchictl distro check --filter status=fail -o json
     """
+    app.check_selection(CHECKS)
     listing = app.distros.read()
     if names:
         distros, status = app.each(names, lambda name: NOUN.read(listing.get(name)))

@@ -30,6 +30,7 @@ def probe(app: App, sources: tuple[str, ...], explain: bool) -> int:
     from kimchictl.actions.documents.usage import used_by_templates
     from kimchictl.actions.images.sources import look_at
 
+    app.check_selection(IMAGES)
     remote = app.remote_host is not None
     seen, status = app.each(sources, lambda source: look_at(source, lambda: app.host, app.config, remote))
     images = used_by_templates([one.image for one in seen], app.templates)

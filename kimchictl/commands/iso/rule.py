@@ -24,7 +24,7 @@ def list_(app: App) -> None:
     \b
     Examples:
       kimchictl iso rule list
-      kimchictl iso rule list --filter problems~. -o json
+      kimchictl iso rule list --filter problem~. -o json
     """
     from kimchictl.actions.images.teach import list_rules
 

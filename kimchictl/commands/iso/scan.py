@@ -9,7 +9,6 @@ from kimchictl.commands.base import Command, complete, list_options, pass_app
 from kimchictl.commands.iso.views import CHANGES, IMAGES, IN_ORDER
 from kimchictl.commands.several import CHANGES_FOUND, SCAN_PATIENCE, on_hosts
 from kimchictl.errors import HostError, UsageError
-from kimchictl.render import check_selection
 
 if TYPE_CHECKING:
     from kimchictl.actions.images.scan import ScanOptions, ScanResult
@@ -59,7 +58,7 @@ def scan(
     """
     from kimchictl.actions.images.scan import ScanOptions
 
-    check_selection(CHANGES if changed else IMAGES, app.options)
+    app.check_selection(CHANGES if changed else IMAGES)
     options = ScanOptions(changed=changed, create_templates=create_templates, **_look(app, look))
     result = _deep(app, paths, pools, options) if deep else _shallow(app, paths, pools, options)
     for error in result.failures:

@@ -35,6 +35,7 @@ def check(app: App, names: tuple[str, ...]) -> int:
       kimchictl template check web
       kimchictl template check -o json
     """
+    app.check_selection(_FINDINGS)
     listing = app.templates.read()
     if names:
         found, status = app.each(names, lambda name: (listing.get(name), NOUN.read(listing.get(name))))

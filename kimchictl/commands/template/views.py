@@ -63,6 +63,7 @@ _FORMATS: dict[str, Callable[[Any], str]] = {
     "memory": _memory,
     "max_memory": _memory,
     "disks": _disks,
+    "disks.size": lambda sizes: ", ".join(format_size(size * GIB) for size in sizes or ()) or "-",
     "networks": _networks,
     "topology": _topology,
     "graphics": _graphics,
@@ -74,7 +75,7 @@ TEMPLATES = View(
     keys=(*TEMPLATE_KEYS, "origin", "problems"),
     wide=("os_arch", "cdrom", "networks", "graphics", "firmware", "folder"),
     formats=_FORMATS,
-    units={"memory": MIB, "max_memory": MIB},
+    units={"memory": MIB, "max_memory": MIB, "disks.size": GIB},
     ready=True,
 )
 

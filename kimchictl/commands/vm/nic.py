@@ -32,7 +32,7 @@ def list_(app: App, name: str) -> None:
     \b
     Examples:
       kimchictl vm nic list web
-      kimchictl vm nic list web --columns mac,addresses
+      kimchictl vm nic list web --columns mac,name
     """
     from kimchictl.actions.vms.vm_nics import list_nics
 
