@@ -8,6 +8,7 @@ libvirt's Python library is imported here, on first use. It may be missing: all 
 """
 
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -66,6 +67,7 @@ class Host:
         self.readonly = readonly
         self.note = note
         self.driver: str = conn.getType().lower()
+        self._lost = False
 
     def __enter__(self) -> "Host":
         return self
@@ -89,6 +91,21 @@ class Host:
             return bool(self.conn.isAlive())
         except self.lib.libvirtError:
             return False
+
+    def reopen(self, seconds: float) -> None:
+        """A new connection for one that broke, in its place, as soon as there is a daemon again. Raises HostError.
+
+        After `seconds` it is given up, and for good.
+        """
+        end = time.monotonic() + seconds
+        while not self._lost:
+            try:
+                self.conn = open_host(self.uri, readonly=self.readonly, prompt=False).conn
+                return
+            except HostError:
+                self._lost = time.monotonic() > end
+            time.sleep(0.2)
+        raise Disconnected(f"the connection to {self.uri} broke")
 
     @property
     def is_test(self) -> bool:

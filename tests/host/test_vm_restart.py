@@ -6,6 +6,7 @@ import libvirt
 import pytest
 
 from kimchictl.virt.domain import domains, power
+from kimchictl.virt.storage import volumes
 from lab.host import PrivateHost
 from lab.images import make_image
 
@@ -70,8 +71,25 @@ def test_what_must_not_be_done_twice_is_not(own, kimchi, monkeypatch):
     assert "the connection to libvirt broke" in failed.err and "once more" not in failed.err
 
 
+@pytest.mark.parametrize(("where", "name"), [(domains, "define"), (power, "start")])
+def test_what_was_being_made_is_taken_back_when_it_is_there_again(own, kimchi, monkeypatch, tmp_path, where, name):
+    broken_once(monkeypatch, where, name, own, restart=True)
+    assert "broke" in kimchi("vm", "create", "db", "--template", "deb", "--start", status=5).err
+    assert os.listdir(tmp_path / "pool") == ["web.qcow2"]
+    assert [vm["name"] for vm in kimchi("vm", "list", "-o", "json", status=0).json] == ["web"]
+
+
+def test_a_volume_whose_making_nobody_could_confirm_goes_with_the_next_create(own, kimchi, monkeypatch, tmp_path):
+    broken_once(monkeypatch, volumes, "read_volume", own, restart=True)  # it is made by then
+    kimchi("vm", "create", "db", "--template", "deb", status=5)
+    assert "db.qcow2" in os.listdir(tmp_path / "pool")
+    monkeypatch.setattr("kimchictl.actions.vms.unfinished.is_abandoned", lambda record: True)  # it was this process
+    assert "db.qcow2 deleted" in kimchi("vm", "create", "db", "--template", "deb", status=0).err
+
+
 def test_without_it_the_error_is_clear_and_what_is_left_goes_later(own, kimchi, monkeypatch, tmp_path):
     monkeypatch.setattr("kimchictl.commands.again._PATIENCE", 0.3)
+    monkeypatch.setattr("kimchictl.actions.vms.undo._PATIENCE", 0.3)
     broken_once(monkeypatch, domains, "define", own, restart=False)
     failed = kimchi("vm", "create", "db", "--template", "deb")
     assert failed.status == 5 and "db.qcow2" in failed.err

@@ -14,7 +14,7 @@ from kimchictl.actions.vms.plan_vm import Login, PlannedSeed, PlannedVolume, Req
 from kimchictl.actions.vms.preflight import plan_vms
 from kimchictl.actions.vms.undo import take_back, uninterrupted
 from kimchictl.actions.vms.unfinished import Note, note_for
-from kimchictl.errors import Exists
+from kimchictl.errors import Disconnected, Exists
 from kimchictl.virt import secrets
 from kimchictl.virt.domain import domains
 from kimchictl.virt.domain.domainplan import Medium
@@ -85,7 +85,7 @@ def provision_named(
 
 
 def _make_volume(host: "Host", planned: PlannedVolume, undo: ExitStack, note: Note) -> volumes.Volume:
-    with uninterrupted(), _noted(note, planned.pool, planned.name, planned.capacity):
+    with uninterrupted(), _noted(host, note, planned.pool, planned.name, planned.capacity):
         made = volumes.create_volume(
             host, planned.pool, planned.name, planned.capacity, planned.format, planned.base, planned.base_format
         )
@@ -95,13 +95,16 @@ def _make_volume(host: "Host", planned: PlannedVolume, undo: ExitStack, note: No
 
 
 @contextmanager
-def _noted(note: Note, pool: str, name: str, capacity: int, seed: bool = False) -> Iterator[None]:
+def _noted(host: "Host", note: Note, pool: str, name: str, capacity: int, seed: bool = False) -> Iterator[None]:
     """The step that makes a volume, with what is noted before and after it."""
     note.making(pool, name, capacity, seed)
     try:
         yield
-    except BaseException:
-        note.not_made()
+    except BaseException as error:
+        if isinstance(error, Disconnected) or not host.is_alive:
+            note.keep()  # it may have been made, though nobody could say so
+        else:
+            note.not_made()
         raise
     note.made()
 
@@ -114,7 +117,7 @@ def _make_seed(host: "Host", plan: VmPlan, seed: PlannedSeed, undo: ExitStack, n
     from kimchictl.virt.storage.volumestream import upload
 
     image = seed_image(seed.user_data, plan.name, str(uuid4()))
-    with uninterrupted(), _noted(note, seed.pool, seed.name, len(image), seed=True):
+    with uninterrupted(), _noted(host, note, seed.pool, seed.name, len(image), seed=True):
         made = upload(host, seed.pool, seed.name, len(image), (image,))
         left = f"volume {seed.name!r} of pool {seed.pool!r} is left behind"
         undo.callback(take_back, host, left, lambda: volumes.delete_volume(host, seed.pool, seed.name), note.keep)
