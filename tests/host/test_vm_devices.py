@@ -103,6 +103,11 @@ def test_what_cannot_be_attached_leaves_nothing(web, kimchi, tmp_path):
     (tmp_path / "some.img").write_bytes(bytes(1 << 20))
     assert "--format" in kimchi("vm", "disk", "attach", "web", tmp_path / "some.img", status=4).err
     kimchi("vm", "disk", "attach", "web", "--size", "1G", "--pool", "none", status=3)
+    kimchi("vm", "disk", "attach", "web", "--size", "0", status=4)
+    for source in (tmp_path, "/dev/null"):
+        assert "neither" in kimchi("vm", "disk", "attach", "web", source, "--format", "raw", status=4).err
+    kimchi("vm", "stop", "web", "--force", status=0)
+    assert "no IDE" in kimchi("vm", "disk", "attach", "web", "--size", "1G", "--bus", "ide", status=4).err
     assert os.listdir(web / "pool") == before
 
 

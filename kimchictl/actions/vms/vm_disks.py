@@ -4,6 +4,7 @@ A volume that another VM has is not attached without being told to: two systems 
 """
 
 import os
+import stat
 from dataclasses import dataclass
 from shlex import quote
 from typing import TYPE_CHECKING
@@ -62,7 +63,11 @@ def attach_disk(host: "Host", name: str, new: NewDisk, next_start: bool = False)
     Raises NotFound, InUse, WrongState, Invalid.
     """
     scope = devices.scope_of(host, name, next_start)
+    if new.source is None and (new.size or 0) < 1:
+        raise Invalid(f"a disk of {new.size or 0} bytes holds nothing", "write its size like 20G")
     bus = new.bus or _usual_bus(host, scope)
+    if bus == "ide" and "q35" in devices.machine_of(host, scope):
+        raise Invalid(f"vm {scope.name!r} is a machine q35, which has no IDE", "use --bus sata, scsi or virtio")
     if scope.live and bus not in devices.HOTPLUG:
         raise WrongState(
             f"vm {scope.name!r} runs, and its {bus} bus takes no disk meanwhile",
@@ -132,12 +137,22 @@ def _existing(host: "Host", scope: Scope, new: NewDisk) -> tuple[str, str, str]:
     if found is not None:
         _require_free(host, scope, found.path or "", f"pool:{found.pool}/{found.name}", new)
         return _of_volume(host, found, new)
-    if host.is_local and not os.path.exists(rest):
-        raise NotFound(f"disk {rest!r} does not exist")
-    if new.format is None and not rest.startswith("/dev/"):
+    block = _is_block(rest) if host.is_local else rest.startswith("/dev/")
+    if new.format is None and not block:
         raise Invalid(f"disk {rest!r} is in no active pool, so its format must be said", "--format raw or qcow2")
     _require_free(host, scope, rest, rest, new)
-    return rest, new.format or "raw", "block" if rest.startswith("/dev/") else "file"
+    return rest, new.format or "raw", "block" if block else "file"
+
+
+def _is_block(path: str) -> bool:
+    """Whether the disk is a device, and no file. Raises NotFound; Invalid for what is neither."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError as error:
+        raise NotFound(f"disk {path!r} cannot be looked at: {error.strerror}") from None
+    if not (stat.S_ISREG(mode) or stat.S_ISBLK(mode)):
+        raise Invalid(f"disk {path!r} is neither a file nor a block device")
+    return stat.S_ISBLK(mode)
 
 
 def _of_volume(host: "Host", found: volumes.Volume, new: NewDisk) -> tuple[str, str, str]:

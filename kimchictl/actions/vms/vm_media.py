@@ -150,8 +150,7 @@ def _require_off(scope: Scope) -> None:
 
 def _add_drive(host: "Host", scope: Scope, wanted: Medium) -> str:
     _require_off(scope)
-    kind = devices.find_devices(host, scope, "../os/type")
-    machine = (kind[0].get("machine") if kind else None) or ""
+    machine = devices.machine_of(host, scope)
     bus = "sata" if "q35" in machine else "ide" if machine.startswith("pc") else "scsi"
     place = devices.free_target(host, scope, bus)
     element = xml.Element("disk", type=wanted.kind, device="cdrom")

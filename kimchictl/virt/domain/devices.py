@@ -59,6 +59,12 @@ def find_devices(host: Host, scope: Scope, path: str, live: bool | None = None) 
     return read_definition(host, scope.domain, scope.live if live is None else live).findall(f"devices/{path}")
 
 
+def machine_of(host: Host, scope: Scope) -> str:
+    """Its machine, such as "pc-q35-7.2"; "" where that is not said."""
+    kind = read_definition(host, scope.domain, scope.live).find("os/type")
+    return (kind.get("machine") if kind is not None else None) or ""
+
+
 def attach(host: Host, scope: Scope, device: xml.Element) -> None:
     """Plug `device` in. Both or neither: libvirt keeps the definition only if the guest took it."""
     hint = "--next-start attaches it for when it starts anew; or stop it first"
