@@ -9,6 +9,7 @@ the tree. So the type is looked at before the file is opened, links are resolved
 followed after, and what was opened is looked at once more, since a name can change hands in between.
 """
 
+import errno
 import os
 import stat
 from types import TracebackType
@@ -52,6 +53,10 @@ class Source:
     def read(self, offset: int, size: int) -> bytes:
         """The `size` bytes at `offset`, fewer only at the end of the image. Raises Unreadable, TimedOut."""
         raise NotImplementedError
+
+    def next_data(self, offset: int) -> int:
+        """Where from `offset` on may be anything but zeros: there itself, unless a hole is known to begin there."""
+        return offset
 
     def close(self) -> None:
         """Give back what the source holds open; reading afterwards is an error."""
@@ -99,6 +104,13 @@ class FileSource(Source):
         except OSError as error:
             raise Unreadable(f"image {self.location!r} cannot be read", _reason(error)) from error
         return data
+
+    def next_data(self, offset: int) -> int:
+        """The same; the file's end, as it is now, where nothing but a hole is left."""
+        try:
+            return os.lseek(self._descriptor, offset, os.SEEK_DATA)
+        except OSError as error:
+            return max(offset, os.fstat(self._descriptor).st_size) if error.errno == errno.ENXIO else offset
 
     def close(self) -> None:
         """Close the file; harmless when it is closed already."""

@@ -55,6 +55,47 @@ def notes():
     return os.listdir(directory) if os.path.isdir(directory) else []
 
 
+def blocks(path):
+    return os.stat(path).st_blocks * 512
+
+
+# -- a new one
+
+
+def test_what_is_uploaded_is_the_same_and_as_sparse(pool, kimchi, file):
+    kimchi("volume", "upload", "p", file, status=0)
+    assert (pool / "data.img").read_bytes() == file.read_bytes()
+    assert blocks(pool / "data.img") <= 2 * MIB
+
+
+def test_a_volume_of_that_name_is_replaced_only_with_consent(pool, kimchi, file):
+    (pool / "data.img").write_bytes(b"old")
+    kimchi("volume", "upload", "p", file, status=2)
+    assert (pool / "data.img").read_bytes() == b"old"
+    kimchi("volume", "upload", "p", file, "--yes", status=0)
+    assert (pool / "data.img").read_bytes() == file.read_bytes()
+
+
+def test_an_upload_that_is_not_what_it_must_be_changes_nothing(pool, kimchi, file):
+    (pool / "data.img").write_bytes(b"old")
+    kimchi("volume", "upload", "p", file, "--yes", "--checksum", "sha256:" + "0" * 64, status=4)
+    assert (pool / "data.img").read_bytes() == b"old"
+
+
+def test_an_interrupted_upload_leaves_nothing(pool, kimchi, file, monkeypatch):
+    from kimchictl.media.source import FileSource
+
+    def interrupted(self, offset, size):
+        if offset:
+            raise KeyboardInterrupt
+        return bytes(size)
+
+    monkeypatch.setattr(FileSource, "read", interrupted)
+    kimchi("volume", "upload", "p", file, status=130)
+    assert os.listdir(pool) == []
+    assert kimchi("volume", "list", "p", "-o", "json").json == []
+
+
 # -- in the place of another
 
 
@@ -181,6 +222,6 @@ def test_a_sparse_file_needs_only_the_room_of_what_is_in_it(host, kimchi, tmp_pa
     small.mkdir()
     host.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", small], check=True)
     kimchi("pool", "create", "small", "--path", small, "--start", status=0)
-    os.truncate(file, 1 << 30)
+    os.truncate(file, 64 * MIB)
     kimchi("volume", "upload", "small", file, status=0)
     assert host.run(["cmp", file, small / "data.img"]).returncode == 0

@@ -69,6 +69,12 @@ def test_what_is_made_upon_it_takes_it_for_raw_and_has_its_size(disk, kimchi):
     assert (made["capacity"], backing_of(disk.parent / "top.qcow2")) == (LENGTH, [str(disk), "raw"])
 
 
+def test_it_is_not_resized_by_libvirt_which_would_misread_it(disk, kimchi):
+    before = disk.read_bytes()
+    kimchi("volume", "resize", "p", "d.img", "1G", status=4)
+    assert disk.read_bytes() == before
+
+
 def test_its_copy_has_its_bytes_and_so_has_its_download(disk, kimchi, tmp_path):
     made = kimchi("volume", "clone", "p", "d.img", "copy", "-o", "json", status=0).json
     kimchi("volume", "download", "p", "d.img", tmp_path / "out", status=0)

@@ -12,7 +12,7 @@ A note (unfinished.py) tells the next verb of what a killed process left.
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from secrets import token_hex
@@ -43,12 +43,15 @@ _ZEROS = bytes(READ)
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """What is uploaded: `size` bytes, None where only its end will tell; `taken` is what they take on a disk here."""
+    """What is uploaded: `size` bytes, None where only its end will tell; `taken` is what they take on a disk here.
+
+    A piece that is a number is that many zeros.
+    """
 
     name: str
     size: int | None
     taken: int | None
-    pieces: Callable[[], Iterator[bytes]]
+    pieces: Callable[[], Iterator[bytes | int]]
 
 
 @contextmanager
@@ -100,11 +103,18 @@ def _read(stream: BinaryIO, what: str) -> Iterator[bytes]:
         yield piece
 
 
-def _pieces(source: Source, size: int) -> Iterator[bytes]:
+def _pieces(source: Source, size: int) -> Iterator[bytes | int]:
     offset = 0
-    while offset < size and (piece := source.read(offset, min(READ, size - offset))):
-        yield piece
-        offset += len(piece)
+    while offset < size:
+        data = min(source.next_data(offset), size)
+        if data > offset:
+            yield data - offset
+            offset = data
+        elif piece := source.read(offset, min(READ, size - offset)):
+            yield piece
+            offset += len(piece)
+        else:
+            return  # it shrank meanwhile
 
 
 def _taken(source: Source) -> int:
@@ -177,7 +187,7 @@ def copy_bytes(
 ) -> Volume:
     """Copy a volume through this machine as the bytes that it is, whatever they look like."""
     size = volumes.find_file(host, volume.pool, volume.name).size or volume.capacity or 0
-    pieces = plain(volumestream.download(host, volume.pool, volume.name))
+    pieces = volumestream.download(host, volume.pool, volume.name)
     return _upload(host, pool, new, size, pieces, progress, state_dir)
 
 
@@ -186,15 +196,15 @@ def _upload(
     pool: str,
     name: str,
     size: int | None,
-    pieces: Iterator[bytes],
+    pieces: Iterator[bytes | int],
     progress: Progress,
     state_dir: str | None,
 ) -> Volume:
-    def reported() -> Iterator[bytes]:
+    def reported() -> Iterator[bytes | int]:
         done = 0
         for piece in pieces:
             yield piece
-            done += len(piece)
+            done += piece if isinstance(piece, int) else len(piece)
             progress.advance(done)
 
     progress.begin(f"uploading {name}", size, "bytes")
@@ -215,11 +225,12 @@ def _require_space(host: "Host", pool: str, name: str, given: Input, replace: Vo
         raise Failed(message + (" beside the old one" if replace else ""), hint if replace else None)
 
 
-def _verified(pieces: Iterator[bytes], what: str, expected: Checksum) -> Iterator[bytes]:
+def _verified(pieces: Iterator[bytes | int], what: str, expected: Checksum) -> Iterator[bytes | int]:
     """`pieces`; after the last one, Damaged if they are not what is expected."""
     digest = hashlib.new(expected.algorithm)
     for piece in pieces:
-        digest.update(piece)
+        for some in plain([piece]):
+            digest.update(some)
         yield piece
     require_same(what, Checksum(expected.algorithm, digest.hexdigest()), expected)
 
@@ -278,7 +289,7 @@ def _copied(host: "Host", made: Volume, name: str, progress: Progress, state_dir
     return copy_bytes(host, made, made.pool, name, progress, state_dir)
 
 
-def plain(pieces: Iterator[bytes | int]) -> Iterator[bytes]:
+def plain(pieces: Iterable[bytes | int]) -> Iterator[bytes]:
     """Holes as the zeros that they stand for."""
     for piece in pieces:
         if isinstance(piece, bytes):

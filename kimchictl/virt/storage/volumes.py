@@ -109,9 +109,7 @@ def _at(host: Host, path: str) -> Volume | None:
         raise translate(error, f"volume {path}") from None
 
 
-def list_volumes(
-    host: Host, pool_name: str, stale: bool = False, note: Callable[[str], None] = silent
-) -> list[Volume]:
+def list_volumes(host: Host, pool_name: str, stale: bool = False, note: Callable[[str], None] = silent) -> list[Volume]:
     """The volumes of an active pool, by name; one that vanishes meanwhile, or that has no UTF-8 name, is left out.
 
     `note` is told of those that are left out.

@@ -23,14 +23,16 @@ def upload(
     pool_name: str,
     name: str,
     size: int | None,
-    pieces: Iterable[bytes],
+    pieces: Iterable[bytes | int],
     made: Callable[[], None] = lambda: None,
 ) -> Volume:
     """Make the volume, `size` bytes, raw, and fill it with `pieces`; deleted again when anything goes wrong.
 
-    Zeros are not sent, and need no room in it. With `size` None it grows, which a device cannot. It can be seen by
-    others meanwhile, as libvirt has no rename for a volume; `made()` is called when it is there and before it holds
-    anything. Raises Exists, NotFound, WrongState, Invalid, Failed, and what `pieces` raises.
+    A piece that is a number is that many zeros. Zeros are not sent, and need no room in it. With `size` None it grows,
+    which a device cannot. It can be seen by others meanwhile, as libvirt has no rename for a volume; `made()` is called
+    when it is there and before it holds anything.
+
+    Raises Exists, NotFound, WrongState, Invalid, Failed, and what `pieces` raises.
     """
     if size is None and outline(host, pool_name)[0] in BLOCK_POOLS:
         raise Invalid(f"a volume of pool {pool_name!r} is a device, whose size must be known", "give it as --size")
@@ -48,17 +50,20 @@ def upload(
         raise
 
 
-def _fill(host: Host, handle: Any, name: str, size: int | None, pieces: Iterable[bytes]) -> None:
+def _fill(host: Host, handle: Any, name: str, size: int | None, pieces: Iterable[bytes | int]) -> None:
     what, done = f"volume {name!r} cannot be written", 0
     with _stream(host) as stream:
         with asking(what):
             handle.upload(stream, 0, size or 0, host.lib.VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM)
         for piece in pieces:
-            done += len(piece)
+            done += piece if isinstance(piece, int) else len(piece)
             if size is not None and done > size:
                 raise Failed(f"volume {name!r} was to get {size} bytes, and there are more")
             with asking(what):
-                _send(stream, memoryview(piece))
+                if isinstance(piece, int):
+                    stream.sendHole(piece)
+                else:
+                    _send(stream, memoryview(piece))
         if size is not None and done != size:
             raise Failed(f"volume {name!r} got {done} bytes, not {size}")
         with asking(what):
