@@ -50,16 +50,17 @@ def shallow_scan(
     index: Index,
     progress: Progress = SILENT,
     naming: str = "",
+    seconds: float = 5.0,
 ) -> ScanResult:
     """Scan the active storage pools of `host`, those called `pools` or all, likewise.
 
-    Pools that are inactive, or do not answer, are noted. Raises NotFound, HostError, Locked, Failed.
+    Pools that are inactive, or do not answer within `seconds`, are noted. Raises NotFound, HostError, Locked, Failed.
     """
     from kimchictl.actions.images.stream_survey import StreamSurvey, place_name
     from kimchictl.virt.storage.pools import active_pools
 
     result = ScanResult()
-    contents = {place_name(host, pool.name): pool for pool in active_pools(host, progress, pools)}
+    contents = {place_name(host, pool.name): pool for pool in active_pools(host, progress, pools, seconds)}
 
     def survey(name: str, before: Document) -> Survey:
         pool, old = contents[name], before.places.get(name)

@@ -111,7 +111,8 @@ def _shallow(app: App, paths: tuple[str, ...], pools: tuple[str, ...], options: 
     except HostError as error:
         error.hint = "; ".join(filter(None, (error.hint, "kimchictl iso scan --deep PATH needs no host")))
         raise
-    return shallow_scan(host, pools, options, app.index, app.progress, knowledge_key(app.places))
+    seconds, known = app.config["pool.timeout"], knowledge_key(app.places)
+    return shallow_scan(host, pools, options, app.index, app.progress, known, seconds)
 
 
 def _tell(app: App, result: "ScanResult", news_only: bool) -> None:
