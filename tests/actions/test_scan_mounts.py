@@ -9,6 +9,7 @@ import pytest
 
 from kimchictl.actions.images.scan import ScanOptions, ScanResult, deep_scan
 from kimchictl.media.scan.index import Index
+from lab.fuse import DeadDirectory, needs_fuse
 from lab.images import make_image
 from lab.mounts import in_namespace, mount, needs_mounts, unmount
 
@@ -139,3 +140,19 @@ def test_a_service_that_sees_the_tree_as_a_mount_of_its_own_sees_what_is_gone(tr
         return [scan(cross_filesystems=False)]
 
     assert in_namespace(steps) == [["plain.iso"]]
+
+
+@needs_fuse
+@pytest.mark.parametrize("link", [False, True])
+def test_a_dead_mount_below_is_given_up_after_the_deadline_whatever_leads_there(tree: Path, link: bool) -> None:
+    index = Index([str(tree.parent / "state")])
+    options = ScanOptions(cross_filesystems=not link, follow_symlinks=link, deadline=0.2)
+    with DeadDirectory(tree / "sub/point") as dead:
+        if link:
+            (tree / "link.iso").symlink_to("sub/point/x.iso")
+        result = deep_scan([str(tree)], options, index)
+        dead.revive()
+    assert shown(result) == ["plain.iso"]
+    assert [(Path(problem.path).name, problem.reason) for problem in result.problems] == [
+        ("point", "its fuse file system did not answer within 0.2 s")
+    ]

@@ -27,6 +27,7 @@ _MAGIC = {
     0x01021994: "tmpfs",
     0x794C7630: "overlay",
 }
+_DESCRIPTORS = 1 << 16  # none of ours has a number above it
 VIRTUAL, STAMPED = frozenset(_VIRTUAL.split()), frozenset(_STAMPED.split())
 _LOCAL = STAMPED | frozenset(_UNSTAMPED.split())
 
@@ -139,7 +140,8 @@ def answers(touch: Callable[[], object], seconds: float) -> bool:
     """Does `touch` come back within `seconds`? It runs in a child that is killed or, where even that hangs, left alone.
 
     A process that waits for a dead NFS server cannot be interrupted, and a thread that does keeps its process from
-    exiting; a child can be abandoned.
+    exiting; a child can be abandoned. It has none of our files open, and so none of our locks: who reads our output
+    (cron, a pipe) would wait for its end, too.
     """
     import select
 
@@ -149,7 +151,8 @@ def answers(touch: Callable[[], object], seconds: float) -> bool:
     child = fork()
     if child == 0:
         try:
-            os.close(reader)
+            os.closerange(0, writer)
+            os.closerange(writer + 1, _DESCRIPTORS)
             touch()
         except BaseException:  # noqa: S110 - an error is an answer too; the caller meets it again when it looks itself
             pass

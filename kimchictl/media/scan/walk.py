@@ -291,6 +291,13 @@ class Walk:
 
     def _follow(self, path: bytes) -> None:
         """Note what the link `path` leads to under its real name; links that lead nowhere are passed over."""
+        try:
+            lead = os.path.normpath(os.path.join(os.path.dirname(path), os.readlink(path)))
+        except OSError:
+            return
+        mount = self.mounts.covering(lead)
+        if mount.virtual or not (mount.local or self._answers(mount.point, mount)):
+            return
         target = os.path.realpath(path)
         if os.path.isdir(target):
             self._links.append(target)

@@ -1,8 +1,10 @@
 import os
+import select
 
 import pytest
 
-from kimchictl.media.scan.mounts import Mounts
+from kimchictl.media.scan.mounts import Mounts, answers
+from lab.fuse import DeadDirectory, needs_fuse
 
 PROC = "63 43 0:39 / /proc rw,relatime - proc proc rw\n"
 
@@ -19,3 +21,14 @@ def test_in_a_chroot_whose_root_no_table_lists_its_kind_is_asked_for(tmp_path):
 
 def test_without_a_table_nothing_is_trusted(tmp_path):
     assert not Mounts.read(str(tmp_path / "none")).covering(b"/").local
+
+
+@needs_fuse
+def test_what_waits_for_a_dead_server_is_left_behind_and_holds_no_file_of_ours(tmp_path):
+    ours, written = os.pipe()
+    with DeadDirectory(tmp_path / "dead") as dead:
+        assert not answers(lambda: os.listdir(dead.path), 0.2)
+        os.close(written)
+        assert select.select([ours], [], [], 10)[0], "somebody still has the other end open"
+        dead.revive()
+    os.close(ours)
