@@ -66,12 +66,11 @@ def main(argv: list[str] | None = None) -> int:
             _flush()
             return status
     except KimchiError as error:
-        return _fail(app, error)
+        return _fail(app, error, words)
     except click.exceptions.Abort:
         return _interrupted(130)
     except click.ClickException as error:
-        app.options.output = app.options.output or _output_of(words)
-        return _fail(app, _usage_error(error))
+        return _fail(app, _usage_error(error), words)
     except KeyboardInterrupt:
         return _interrupted(130)
     except Terminated:
@@ -80,7 +79,7 @@ def main(argv: list[str] | None = None) -> int:
         return _closed()
     except Exception as error:
         hint = "this is a mistake in kimchictl; --debug shows where"
-        return _fail(app, Failed(f"unexpected {type(error).__name__}: {error}", hint))
+        return _fail(app, Failed(f"unexpected {type(error).__name__}: {error}", hint), words)
 
 
 def _complete(app: App) -> int:
@@ -100,7 +99,8 @@ def _run(app: App, argv: list[str]) -> int:
     return result if isinstance(result, int) else 0
 
 
-def _fail(app: App, error: KimchiError) -> int:
+def _fail(app: App, error: KimchiError, words: list[str]) -> int:
+    app.options.output = app.options.output or _output_of(words)
     say_error(error, app.errors_as_json)
     if app.options.debug:
         import traceback

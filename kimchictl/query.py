@@ -156,7 +156,9 @@ def _text(value: Any) -> str:
 
 
 def _equal(value: Any, wanted: str, unit: int) -> bool:
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, bool):
+        return wanted in (("yes", "true") if value else ("no", "false"))  # as a table, and as JSON says it
+    if isinstance(value, int):
         return value == _number(wanted, unit)
     return _text(value) == wanted or (value is None and wanted == "null")
 
@@ -176,5 +178,7 @@ def _compare(value: Any, wanted: str, unit: int, test: Callable[[Any, Any], bool
         return False
     if isinstance(value, int | float):
         number = _number(wanted, unit)
-        return number is not None and test(value, number)
+        if number is None:
+            raise UsageError(f"filter: {wanted!r} is not a number, and {value} is", "write it like 20, 512M or 1.5GiB")
+        return test(value, number)
     return test(natural(str(value)), natural(wanted))

@@ -38,6 +38,11 @@ def test_an_error_is_an_object_where_json_is_wanted(kimchi):
     assert kimchi("-o", "json", "confg", status=2).error["hint"] == "did you mean 'config'?"
 
 
+@pytest.mark.parametrize("words", [("bogus", "list"), ("config", "shwo"), ("vm", "snapshot", "bogus"), ("--bogus",)])
+def test_an_error_is_an_object_wherever_json_is_asked_for(kimchi, words):
+    assert kimchi(*words, "-o", "json", status=2).error["code"] == "usage"
+
+
 def test_errors_are_objects_too_where_json_is_configured(kimchi, monkeypatch):
     monkeypatch.setenv("KIMCHICTL_OUTPUT", "json")
     assert kimchi("template", "show", "none", status=3).error["code"] == "not_found"

@@ -42,43 +42,43 @@ class Changes:
         return bool(self.values) or self.disks is not None or self.graphics is not None
 
 
-def memory(text: str, key: str = "memory") -> int:
-    """MiB in "2G", "512M" or "2048". Raises Invalid, naming the key."""
-    return _whole(text, key, MIB, "MiB")
+def memory(text: str, option: str = "--memory") -> int:
+    """MiB in "2G", "512M" or "2048". Raises UsageError, naming the option."""
+    return _whole(text, option, MIB, "MiB")
 
 
-def _whole(text: str, key: str, unit: int, unit_name: str) -> int:
+def _whole(text: str, option: str, unit: int, unit_name: str) -> int:
     try:
         size = parse_size(text, bare=unit)
     except Invalid as error:
-        raise Invalid(f"{key}: {error}", error.hint) from None
+        raise UsageError(f"{option}: {error}", error.hint) from None
     if size % unit:
-        raise Invalid(f"{key} {text.strip()!r} is not a whole number of {unit_name}")
+        raise UsageError(f"{option}: {text.strip()!r} is not a whole number of {unit_name}")
     return size // unit
 
 
-def number(text: str, key: str) -> int:
-    """A whole number. Raises Invalid, naming the key."""
+def number(text: str, option: str) -> int:
+    """A whole number. Raises UsageError, naming the option."""
     digits = text.strip()
     if not digits.isascii() or not digits.removeprefix("-").isdigit() or len(digits) > 18:
-        raise Invalid(f"{key} {text!r} is not a whole number")
+        raise UsageError(f"{option}: {text!r} is not a whole number")
     return int(digits)
 
 
 def topology(text: str) -> dict[str, int]:
-    """{"sockets", "cores", "threads"} in "1,2,2" or "sockets=1,cores=2,threads=2". Raises UsageError, Invalid."""
+    """{"sockets", "cores", "threads"} in "1,2,2" or "sockets=1,cores=2,threads=2". Raises UsageError."""
     names = ("sockets", "cores", "threads")
     parts = [part.strip() for part in text.split(",")]
     if all("=" in part for part in parts):
         given = _pairs(parts, "--topology", names)
-        return {name: number(given[name], f"topology.{name}") if name in given else 1 for name in names}
+        return {name: number(given[name], f"--topology {name}") if name in given else 1 for name in names}
     if len(parts) != 3:
         raise UsageError(f"--topology {text!r} is not SOCKETS,CORES,THREADS", "for example 1,2,2")
-    return {name: number(part, f"topology.{name}") for name, part in zip(names, parts, strict=True)}
+    return {name: number(part, f"--topology {name}") for name, part in zip(names, parts, strict=True)}
 
 
 def disks(texts: tuple[str, ...]) -> tuple[DiskChange, ...] | None:
-    """Every --disk of a command line; None if there was none. Raises UsageError, Invalid."""
+    """Every --disk of a command line; None if there was none. Raises UsageError."""
     if not texts:
         return None
     if "none" in texts:
@@ -101,7 +101,7 @@ def _disk(text: str) -> DiskChange:
     pairs = _pairs((rest if index is not None else text).split(","), "--disk", _DISK_KEYS)
     values: dict[str, Any] = {key: value or None for key, value in pairs.items()}
     if values.get("size"):
-        values["size"] = _whole(values["size"], "disk size", GIB, "GiB")
+        values["size"] = _whole(values["size"], "--disk size", GIB, "GiB")
     return DiskChange(index, values)
 
 
@@ -174,7 +174,7 @@ _KEPT = ("name", "os_distro", "os_version", "firmware", "virt_type")
 
 
 def changes_from(given: Mapping[str, Any]) -> Changes:
-    """What options ask for, by their names; None and () are "not given". Raises UsageError, Invalid.
+    """What options ask for, by their names; None and () are "not given". Raises UsageError.
 
     An empty text takes a key away.
     """
@@ -184,7 +184,7 @@ def changes_from(given: Mapping[str, Any]) -> Changes:
             values[key] = given[key].strip() if key in _KEPT else given[key].strip() or None
     for key, read in (("memory", memory), ("max_memory", memory), ("vcpus", number), ("max_vcpus", number)):
         if given.get(key) is not None:
-            values[key] = read(given[key], key)
+            values[key] = read(given[key], f"--{key.replace('_', '-')}")
     for key in ("secure_boot", "tpm"):
         if given.get(key) is not None:
             values[key] = given[key]

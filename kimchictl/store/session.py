@@ -119,7 +119,7 @@ class Session:
         if current.layer != self._own:
             raise Invalid(
                 f"{self._noun} {name!r} belongs to {current.layer.path} and cannot be {done}",
-                "clone it, or edit it: then a copy of your own counts",
+                "edit it, and a copy of your own counts from then on",
             )
         return current
 

@@ -24,15 +24,15 @@ def test_memory_is_mebibytes(text, mebibytes):
 
 
 @pytest.mark.parametrize("text", ["two", "   ", "", "-1", "2GB", "1023K", "0x10", "½G"])
-def test_what_is_no_size_of_memory_is_refused_naming_the_key(text):
-    with pytest.raises(Invalid, match="memory"):
+def test_what_is_no_size_of_memory_is_refused_naming_the_option(text):
+    with pytest.raises(UsageError, match="--memory"):
         options.memory(text)
 
 
 @pytest.mark.parametrize("text", ["", "two", "1.5", "9" * 30, "٣"])
-def test_what_is_no_number_is_refused_naming_the_key(text):
-    with pytest.raises(Invalid, match="vcpus"):
-        options.number(text, "vcpus")
+def test_what_is_no_number_is_refused_naming_the_option(text):
+    with pytest.raises(UsageError, match="--vcpus"):
+        options.number(text, "--vcpus")
 
 
 def test_a_disk_is_keys_and_values():

@@ -69,7 +69,7 @@ def test_an_entry_of_the_site_goes_over_a_packaged_one(kimchi, vendor):
 
 def test_a_packaged_one_is_hidden_not_removed(kimchi, vendor):
     vendor("a.json", entry("debian"))
-    kimchi("distro", "remove", "debian", status=4)
+    assert "distro remove debian --hide" in kimchi("distro", "remove", "debian", status=4).err
     kimchi("distro", "remove", "debian", "--hide", status=0)
     assert names(kimchi) == []
     kimchi("template", "create", "--distro", "debian", status=3)

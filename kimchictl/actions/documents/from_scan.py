@@ -27,11 +27,12 @@ Declined = Callable[[Image], bool]
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of the images: templates `kept`, errors met, and images `waiting` as they are too new."""
+    """What became of the images: templates `kept`, errors met, images `waiting` as they are too new, and `declined`."""
 
     kept: list[Kept] = field(default_factory=list)
     failures: list[KimchiError] = field(default_factory=list)
     waiting: list[Image] = field(default_factory=list)
+    declined: list[Image] = field(default_factory=list)
 
 
 def decline(index: Index, data: dict[str, Any]) -> bool:
@@ -55,7 +56,7 @@ def declined_by(index: Index) -> Declined:
     return lambda image: is_declined(document, image)
 
 
-def wanting(images: Iterable[Image], templates: "Listing", declined: Declined) -> list[Image]:
+def wanting(images: Iterable[Image], templates: "Listing") -> list[Image]:
     """The bootable images without a template, one of each set of copies, in the order of their locations."""
     named, seen = set(), set()
     for document in templates.documents.values():
@@ -66,7 +67,7 @@ def wanting(images: Iterable[Image], templates: "Listing", declined: Declined) -
         if not image.bootable or image.error is not None or (mark := fingerprint(image)) in seen:
             continue
         seen.add(mark)
-        if image.location not in named and cdrom_of(image) not in named and not declined(image):
+        if image.location not in named and cdrom_of(image) not in named:
             found.append(image)
     return found
 
@@ -80,7 +81,10 @@ def draft_images(
     last minute waits for the next time.
     """
     drafts, outcome = [], Outcome()
-    for image in wanting(images, templates, declined):
+    for image in wanting(images, templates):
+        if declined(image):
+            outcome.declined.append(image)
+            continue
         try:
             here = image.source in ("file", "device") and image.host is None
             current = probe_path(image.location) if here else image
@@ -117,13 +121,9 @@ def templates_for_images(
     return outcome
 
 
-def _nobody(_image: Image) -> bool:
-    return False
-
-
 def _keep_all(session: "Session", drafts: list[tuple[Image, Draft]], rule: str, outcome: Outcome) -> None:
     for image, draft in drafts:
-        if not wanting([image], session.listing, _nobody):  # somebody else made it meanwhile
+        if not wanting([image], session.listing):  # somebody else made it meanwhile
             continue
         try:
             outcome.kept.append(keep_in(session, draft.template, rule))

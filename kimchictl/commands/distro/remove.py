@@ -1,11 +1,14 @@
 """`kimchictl distro remove`"""
 
+from shlex import quote
+
 import click
 
 from kimchictl.actions.documents.edit_documents import delete_document
 from kimchictl.actions.documents.known_distros import hide
 from kimchictl.app import App
 from kimchictl.commands.base import Command, missing_ok_option, names_argument, pass_app
+from kimchictl.errors import Invalid
 
 
 @click.command(cls=Command)
@@ -29,7 +32,10 @@ def remove(app: App, names: tuple[str, ...], hiding: bool, missing_ok: bool) -> 
             hide(app.distros, name)
             app.note(f"distro {name!r} hidden; kimchictl distro remove {name!r} brings it back")
             return
-        uncovered = delete_document(app.distros, name)
+        try:
+            uncovered = delete_document(app.distros, name)
+        except Invalid as error:
+            raise Invalid(str(error), f"hide it: kimchictl distro remove {quote(name)} --hide") from None
         app.note(f"distro {name!r} removed")
         if uncovered is not None:
             app.note(f"distro {name!r} of {uncovered.path} counts again")

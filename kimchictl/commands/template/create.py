@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
+from shlex import quote
 
 import click
 
@@ -182,7 +183,11 @@ def _create_from_scan(
     for failure in outcome.failures:
         app.report(failure)
     _say(app, outcome.kept, dry_run)
-    if not outcome.kept and not outcome.failures:
+    if outcome.declined:
+        for image in outcome.declined:
+            again = f"kimchictl template create --cdrom {quote(image.location)}"
+            app.note(f"{image.location} is left out, as its template was deleted: {again} makes one again")
+    elif not outcome.kept and not outcome.failures:
         app.note("every bootable image that was found has a template" if chosen else "no image was found: scan first")
     emit_kept(app, [one.template for one in outcome.kept], True)
     statuses = [failure.exit_status for failure in outcome.failures]
