@@ -72,7 +72,7 @@ def test_a_volume_that_grows_is_marked_and_nobody_s_to_delete(pool, kimchi):
 
 def test_what_a_killed_upload_left_is_marked_and_goes_with_the_next_verb(pool, kimchi):
     killed(growing("--name", "v"))
-    assert marks(kimchi) == {"v": "left from an upload that was killed"}
+    assert marks(kimchi) == {"v": "left from an upload that broke off"}
     assert kimchi("volume", "orphans", "-o", "name", status=0).out == "v\n"
     assert "pool:p/v deleted" in kimchi("volume", "create", "p", "other", "--size", "1M", status=0).err
     assert os.listdir(pool) == ["other"] and notes() == []
@@ -183,7 +183,7 @@ main(sys.argv[1:])
 
 def test_what_a_killed_copy_left_goes_when_libvirt_has_ended_it(large, pool, kimchi):
     killed_at("kimchictl.actions.storage.unfinished:Note.made", "volume", "clone", "p", "large")
-    assert marks(kimchi)["large-clone1"] == "left from a copy that was killed"
+    assert marks(kimchi)["large-clone1"] == "left from a copy that broke off"
     until(
         lambda: not kimchi("volume", "delete", "p", "nosuch", "--missing-ok", "--yes", status=0).err.count("cannot be")
     )
@@ -211,7 +211,7 @@ def server(tmp_path):
 
 def test_what_a_killed_fetch_left_is_marked_and_goes_with_the_next_verb(pool, kimchi, server):
     killed_at("kimchictl.media.remote.part:Part.write", "volume", "fetch", "p", server.url("/a.iso"))
-    assert marks(kimchi) == {".a.iso.part": "left from a fetch that was killed"}
+    assert marks(kimchi) == {".a.iso.part": "left from a fetch that broke off"}
     kimchi("volume", "create", "p", "x", "--size", "1M", status=0)
     assert os.listdir(pool) == ["x"] and notes() == []
 

@@ -208,4 +208,4 @@ def _who(record: dict[str, Any]) -> str:
 
 
 def _killed(record: dict[str, Any]) -> str:
-    return f"{'an' if record['verb'][:1] in 'aeiou' else 'a'} {record['verb']} that was killed"
+    return f"{'an' if record['verb'][:1] in 'aeiou' else 'a'} {record['verb']} that broke off"

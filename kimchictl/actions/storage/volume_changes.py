@@ -1,6 +1,7 @@
 """What is done to volumes: made upon another one, resized, cloned, wiped."""
 
 import os
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -187,7 +188,16 @@ def _clone_name(name: str, taken: set[str]) -> str:
     return f"{stem}-clone{number}{suffix}"
 
 
-def wipe_volume(host: "Host", volume: Volume, algorithm: str = "zero") -> None:
-    """Overwrite all that is in it. Raises InUse."""
+def wipe_volume(host: "Host", volume: Volume, algorithm: str = "zero", progress: Progress = SILENT) -> None:
+    """Overwrite all that is in it; libvirt does not tell how far it is. Raises InUse."""
     require_unused(host, volume)
-    volumechange.wipe_volume(host, volume.pool, volume.name, algorithm)
+    began = time.monotonic()
+    progress.begin(f"wiping {volume.name}", None, "s")
+
+    def look() -> None:
+        progress.advance(int(time.monotonic() - began))
+
+    try:
+        volumechange.wipe_volume(host, volume.pool, volume.name, algorithm, look)
+    finally:
+        progress.end()

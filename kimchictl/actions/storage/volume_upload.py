@@ -172,7 +172,7 @@ def upload_file(
     pieces = given.pieces()
     if expected is not None:
         pieces = _verified(pieces, given.name, expected)
-    made = _upload(host, pool, title, given.size, pieces, progress, state_dir)
+    made = _upload(host, pool, title, given.size, pieces, progress, state_dir, name)
     if replace is None:
         return made
     return _put_in_place(host, made, replace, progress, state_dir)
@@ -199,6 +199,7 @@ def _upload(
     pieces: Iterator[bytes | int],
     progress: Progress,
     state_dir: str | None,
+    shown: str | None = None,
 ) -> Volume:
     def reported() -> Iterator[bytes | int]:
         done = 0
@@ -207,7 +208,7 @@ def _upload(
             done += piece if isinstance(piece, int) else len(piece)
             progress.advance(done)
 
-    progress.begin(f"uploading {name}", size, "bytes")
+    progress.begin(f"uploading {shown or name}", size, "bytes")
     try:
         with noted(host, state_dir, "upload", pool, name, size) as note:
             return volumestream.upload(host, pool, name, size, reported(), note.made)

@@ -93,7 +93,8 @@ def wipe(app: App, pool_name: str, names: tuple[str, ...], algorithm: str, yes: 
         require_finished(app, found)
         require_unused(app.host, found)
         app.confirm(f"wiping volume {name!r} of pool {pool_name!r}", yes)
-        wipe_volume(app.host, found, algorithm)
+        with app.task(f"wipe of {name} of pool {pool_name}", app.remote_host) as progress:
+            wipe_volume(app.host, found, algorithm, progress)
         app.note(f"volume {name!r} of pool {pool_name!r} wiped")
 
     clean_up(app, pool_name)

@@ -30,11 +30,18 @@ def resize_volume(host: Host, pool: str, name: str, size: int, shrink: bool) -> 
         volume.resize(size, host.lib.VIR_STORAGE_VOL_RESIZE_SHRINK if shrink else 0)
 
 
-def wipe_volume(host: Host, pool: str, name: str, algorithm: str) -> None:
-    """Overwrite what is in it. Raises NotFound, WrongState."""
+def wipe_volume(host: Host, pool: str, name: str, algorithm: str, look: Callable[[], None] = lambda: None) -> None:
+    """Overwrite what is in it; until it is done, `look` is called every now and then. Raises NotFound, WrongState."""
     volume = find_handle(host, pool, name)
     with asking(f"volume {name!r} of pool {pool!r} cannot be wiped"):
-        volume.wipePattern(WIPES.index(algorithm), 0)
+        call: Running[Any] = Running(lambda: volume.wipePattern(WIPES.index(algorithm), 0))
+        try:
+            _watched(call, name, look)
+        except host.lib.libvirtError:
+            raise
+        except BaseException:
+            host.note(f"libvirt goes on to wipe volume {name!r}, which cannot be stopped")
+            raise
 
 
 def clone_volume(
@@ -60,7 +67,7 @@ def clone_volume(
         document = volume_xml(new, volume.capacity, form, full=block)
         call: Running[Any] = Running(lambda: target.createXMLFrom(document, source, 0))
         try:
-            made = _watched(host, call, target, new, watch)
+            made = _watched(call, new, lambda: _tell_size(host, target, new, watch))
         except host.lib.libvirtError:
             raise
         except BaseException:
@@ -69,20 +76,23 @@ def clone_volume(
         return read_volume(made, to_pool)
 
 
-def _watched(host: Host, call: "Running[Any]", target: Any, new: str, watch: Callable[[int], None]) -> Any:
-    """The result of a copy that runs: one blocking call, which can only be looked at from beside it."""
+def _watched(call: "Running[Any]", what: str, look: Callable[[], None]) -> Any:
+    """The result of one blocking call into libvirt, which can only be looked at from beside it."""
     while True:
         try:
-            return call.wait(_LOOK_SECONDS, new)
+            return call.wait(_LOOK_SECONDS, what)
         except TimedOut:
-            pass
-        try:
-            taken = target.storageVolLookupByName(new).info()[2]
-        except host.lib.libvirtError as error:
-            if not is_code(error, "NO_STORAGE_VOL"):
-                raise
-        else:
-            watch(taken)
+            look()
+
+
+def _tell_size(host: Host, pool: Any, name: str, watch: Callable[[int], None]) -> None:
+    try:
+        taken = pool.storageVolLookupByName(name).info()[2]
+    except host.lib.libvirtError as error:
+        if not is_code(error, "NO_STORAGE_VOL"):
+            raise
+    else:
+        watch(taken)
 
 
 def _end(host: Host, call: "Running[Any]", new: str) -> None:
