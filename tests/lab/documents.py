@@ -196,7 +196,7 @@ def xml_document(seed: int, good: bytes) -> bytes:
         b"<xi:include href='/etc/passwd'/>",
     )
     for _ in range(chance.randint(1, 4)):
-        at = chance.choice([index for index, byte in enumerate(good) if byte in b"<>"]) + chance.randint(0, 1)
+        at = chance.choice([found.start() for found in re.finditer(rb"[<>]", good)]) + chance.randint(0, 1)
         good = good[:at] + chance.choice(pieces) + good[at + chance.choice((0, 0, 1, 40)) :]
     return _torn(good, chance)
 

@@ -15,9 +15,11 @@ from kimchictl.progress import Progress
 
 WORK = """
 import sys, time
+from kimchictl.actions.host import recording as module
 from kimchictl.actions.host.recording import recording
 from kimchictl.actions.host.tasks import task_store
 from kimchictl.cli import _sigterm
+module.INTERVAL = 0.02
 with _sigterm(), recording(task_store([sys.argv[1]]), "long work", patience=0) as progress:
     progress.begin("sheep", 100, "sheep")
     progress.advance(25, "over the fence")
