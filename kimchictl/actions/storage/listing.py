@@ -35,13 +35,10 @@ def _answers_here(host: "Host", pool: Pool) -> bool:
 
 
 def _of_pool(pool: Pool, users: Mapping[str, Iterable[str]]) -> set[str]:
-    """Those that name anything in it, by its name or below its directory."""
-    below = (pool.path or "").rstrip("/") + "/"
-    found: set[str] = set()
-    for source, names in users.items():
-        if source.startswith(f"pool:{pool.name}/") or (pool.path and source.startswith(below)):
-            found.update(names)
-    return found
+    """Those that name anything in it: by its name, below its directory, or in its Ceph pool."""
+    place = pool.source if pool.type == "rbd" else pool.path
+    inside = tuple(f"{top.rstrip('/')}/" for top in (f"pool:{pool.name}", place) if top)
+    return {name for source, names in users.items() if source.startswith(inside) for name in names}
 
 
 def _merged(*groups: Iterable[str]) -> tuple[str, ...]:

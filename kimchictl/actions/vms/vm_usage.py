@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Users:
-    """The names of VMs by what they name: "/path" or "pool:POOL/VOLUME"; which of it they have as what format."""
+    """The names of VMs by what they name; which of it they have as what format.
+
+    That is "/path", "pool:POOL/VOLUME", "rbd://HOST/CEPHPOOL/IMAGE" and then "CEPHPOOL/IMAGE", too.
+    """
 
     by_source: dict[str, set[str]] = field(default_factory=dict)
     raw: set[str] = field(default_factory=set)
@@ -37,12 +40,19 @@ def find_users(host: "Host") -> Users:
         sources = [source for disk in said.disks for source in (disk.source, *disk.backing) if source]
         for source in [*sources, *filter(None, [said.nvram])]:
             users.by_source.setdefault(source, set()).add(name)
+            if source.startswith("rbd://"):
+                users.by_source.setdefault(_in_ceph(source), set()).add(name)
         for disk in said.disks:
             if disk.source and disk.format:
                 (users.raw if disk.format == "raw" else users.other).add(disk.source)
     for name, source in snapshot_files(host):
         users.by_source.setdefault(source, set()).add(name)
     return users
+
+
+def _in_ceph(source: str) -> str:
+    """POOL/IMAGE of "rbd://HOST/POOL/IMAGE?...": what libvirt calls the path of such a volume."""
+    return source.split("/", 3)[-1].partition("?")[0]
 
 
 def with_users(volumes: Iterable[Volume], users: Users) -> list[Volume]:

@@ -33,7 +33,8 @@ STATES = ("inactive", "building", "active", "degraded", "unreachable")
 class Pool:
     """Sizes are bytes; `path` is its directory or device; `volumes` a count; `used_by` VMs and templates.
 
-    `stale`: what is said of the content is not of now, and `error` says why.
+    `stale`: what is said of the content is not of now, and `error` says why. `source` is the name of what it lies on,
+    which is a Ceph pool's or a volume group's.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Pool:
     used_by: tuple[str, ...] = ()
     stale: bool = False
     error: str | None = None
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +162,7 @@ def _read(handle: Any) -> Pool:
         active=False,
         autostart=bool(handle.autostart()),
         persistent=bool(handle.isPersistent()),
+        source=xml.text(root, "source/name"),
     )
     return _measured(handle, pool)
 
