@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 
 import libvirt
 import pytest
@@ -110,12 +111,44 @@ def test_what_cannot_be_cloned_is_refused_and_leaves_nothing(web, kimchi, host):
     assert os.listdir(pool) == before and [vm["name"] for vm in kimchi("vm", "list", "-o", "json").json] == ["web"]
 
 
-def test_a_clone_that_fails_is_taken_back(web, kimchi, monkeypatch):
+def test_saved_memory_would_go_on_with_disks_that_others_read(web, kimchi, host):
+    pool = web("--start")
+    host.run(["virsh", "managedsave", "web"])
+    assert "saved memory" in kimchi("vm", "clone", "web", "--linked", status=4).err and len(os.listdir(pool)) == 1
+    assert "power cut" in kimchi("vm", "clone", "web", status=0).err
+
+
+KILLED = """
+import os, signal, sys
+from kimchictl import cli
+from kimchictl.virt.domain import domains
+domains.define = lambda *given: os.kill(os.getpid(), signal.SIGKILL)
+cli.main(sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize("options", [(), ("--linked",)])
+def test_what_a_killed_clone_left_goes_with_the_next_one(web, kimchi, options):
+    pool = web()
+    subprocess.run([sys.executable, "-c", KILLED, "vm", "clone", "web", "test", *options], capture_output=True)
+    assert "test.qcow2" in os.listdir(pool)
+    assert "test.qcow2 deleted" in kimchi("vm", "clone", "web", "test", status=0).err
+    own = "web-1.qcow2" if options else "web.qcow2"  # else the guest would write what a linked clone reads
+    assert shown(kimchi, "web")["disks"][0]["source"] == str(pool / own)
+    assert set(os.listdir(pool)) == {"test.qcow2", "web.qcow2", own}
+
+
+@pytest.mark.parametrize("broken", ["<name>web<", "<name>web-clone1<"])
+def test_a_clone_that_fails_is_taken_back(web, kimchi, monkeypatch, broken):
     pool = web()
     before = shown(kimchi, "web")["disks"]
 
-    def fail(*_anything):
-        raise libvirt.libvirtError("no")
+    real = libvirt.virConnect.defineXMLFlags
+
+    def fail(connection, document, flags):
+        if broken in document:
+            raise libvirt.libvirtError("no")
+        return real(connection, document, flags)
 
     monkeypatch.setattr(libvirt.virConnect, "defineXMLFlags", fail)
     assert kimchi("vm", "clone", "web", "--linked").status == 1

@@ -16,16 +16,18 @@ from typing import TYPE_CHECKING
 from kimchictl.actions.storage.volume_changes import clone_volume
 from kimchictl.actions.vms.plan_vm import volume_name
 from kimchictl.actions.vms.undo import take_back, uninterrupted
+from kimchictl.actions.vms.unfinished import Note, note_for
 from kimchictl.actions.vms.vm_usage import as_raw, find_users
 from kimchictl.catalog.naming import clone_name
 from kimchictl.errors import Exists, InUse, WrongState
+from kimchictl.progress import SILENT, Progress
 from kimchictl.virt import xml
 from kimchictl.virt.domain import domains
 from kimchictl.virt.domain.copydomain import as_clone, put_image
 from kimchictl.virt.domain.definition import parse, read_definition, redefine
 from kimchictl.virt.domain.domainread import VmDisk
 from kimchictl.virt.domain.nvram import copy_nvram
-from kimchictl.virt.domain.undefine import undefine_vm
+from kimchictl.virt.domain.undefine import belongings_of, undefine_vm
 from kimchictl.virt.storage import volumes
 from kimchictl.virt.storage.volumes import Volume
 
@@ -60,6 +62,11 @@ def plan_clone(host: "Host", name: str, new: str | None, linked: bool) -> CloneP
             f"vm {name!r} has snapshots, which its new disks would not", "clone it in full, or delete them first"
         )
     own, notes = [], []
+    if belongings_of(host, domain).saved:
+        if linked:
+            unsafe = f"vm {name!r} has saved memory, which would go on with its present disks"
+            raise WrongState(unsafe, f"kimchictl vm start {quote(name)}, and stop it")
+        notes.append(f"vm {name!r} has saved memory: the clone's disks are as after a power cut")
     for disk in domains.drives(host, domain, live=False):
         if disk.source is None or disk.device != "disk":
             continue
@@ -89,50 +96,70 @@ def volume_of(host: "Host", name: str, disk: VmDisk, linked: bool = False) -> Vo
     return as_raw(found) if disk.format == "raw" else found  # what its guest wrote there is no header
 
 
-def clone_vm(host: "Host", plan: ClonePlan, pool: str | None = None, linked: bool = False) -> str:
+def clone_vm(
+    host: "Host",
+    plan: ClonePlan,
+    pool: str | None = None,
+    linked: bool = False,
+    progress: Progress = SILENT,
+    state_dir: str | None = None,
+) -> str:
     """Make the clone and return its name; its disks in `pool` (None: each where its original is).
 
-    Raises whatever went wrong, with everything undone.
+    With `state_dir` there is a note of it meanwhile, by which the next one cleans up if this process is killed. Raises
+    whatever went wrong, with everything undone.
     """
     root = read_definition(host, domains.find_domain(host, plan.source))
     before = xml.serialize(root)
     clone = as_clone(root, plan.name)
+    note = note_for(state_dir, host, plan.name)
     with ExitStack() as undo:
+        undo.callback(note.done)
         source = parse(before, f"vm {plan.source!r}")
         for disk, volume in plan.own:
-            made = (_overlay if linked else _copy)(host, plan.name, disk, volume, pool or volume.pool, undo)
+            made = _disk(host, plan.name, disk, volume, pool or volume.pool, linked, progress, state_dir)
+            _undo_noted(host, made, undo, note)
             put_image(clone, disk.target, made.path or "", made.format or "raw", made.type)
             if linked:
-                own = _overlay(host, plan.source, disk, volume, volume.pool, undo)
+                own = _overlay(host, plan.source, disk, volume, volume.pool)
+                _undo_noted(host, own, undo, note)
                 put_image(source, disk.target, own.path or "", "qcow2", "file")
+        if linked:
+            # First, as both would write to the same disk if this were killed between the two.
+            with uninterrupted():
+                redefine(host, plan.source, source)
+                left = f"vm {plan.source!r} keeps its new disks"
+                undo.callback(take_back, host, left, lambda: redefine(host, plan.source, parse(before, plan.source)))
         with uninterrupted():
             domains.define(host, plan.name, xml.serialize(clone))
             left = f"vm {plan.name!r} is left behind"
             undo.callback(take_back, host, left, lambda: undefine_vm(host, plan.name))
         copy_nvram(host, plan.source, plan.name)
-        if linked:
-            with uninterrupted():
-                redefine(host, plan.source, source)
-                undo.pop_all()
         undo.pop_all()
+    note.done()
     return plan.name
 
 
-def _copy(host: "Host", vm: str, disk: VmDisk, volume: Volume, pool: str, undo: ExitStack) -> Volume:
-    with uninterrupted():
-        made = clone_volume(host, volume.pool, volume.name, pool, _free(host, vm, disk.format or "raw", pool))
-        undo_volume(host, made, undo)
-    return made
+def _disk(
+    host: "Host", vm: str, disk: VmDisk, volume: Volume, pool: str, linked: bool, progress: Progress, state: str | None
+) -> Volume:
+    """The clone's own; a copy takes long, can be interrupted, and has a note of its own."""
+    if linked:
+        return _overlay(host, vm, disk, volume, pool)
+    name = _free(host, vm, disk.format or "raw", pool)
+    return clone_volume(host, volume.pool, volume.name, pool, name, progress, state)
 
 
-def _overlay(host: "Host", vm: str, disk: VmDisk, volume: Volume, pool: str, undo: ExitStack) -> Volume:
+def _overlay(host: "Host", vm: str, disk: VmDisk, volume: Volume, pool: str) -> Volume:
     """What the domain says of the format counts: the beginning of a raw disk is whatever its guest wrote."""
+    name, size = _free(host, vm, "qcow2", pool), volume.capacity or 0
+    return volumes.create_volume(host, pool, name, size, "qcow2", volume.path, disk.format)
+
+
+def _undo_noted(host: "Host", made: Volume, undo: ExitStack, note: Note) -> None:
     with uninterrupted():
-        name = _free(host, vm, "qcow2", pool)
-        size = volume.capacity or 0
-        made = volumes.create_volume(host, pool, name, size, "qcow2", volume.path, disk.format)
         undo_volume(host, made, undo)
-    return made
+        note.has(made.pool, made.name, made.capacity)
 
 
 def _free(host: "Host", vm: str, form: str, pool: str) -> str:

@@ -47,6 +47,11 @@ class Note:
         self.volumes[-1]["made"] = True
         self._write()
 
+    def has(self, pool: str, volume: str, capacity: int | None) -> None:
+        """A volume is there, and it was this process that made it."""
+        self.making(pool, volume, capacity or 0)
+        self.made()
+
     def not_made(self) -> None:
         """It was not: what has its name is somebody else's."""
         self.volumes.pop()
