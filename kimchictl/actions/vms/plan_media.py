@@ -180,17 +180,24 @@ def _pool(host: "Host", request: Request, plans: Sequence[VmPlan]) -> tuple[str,
     )
 
 
-def settle(host: "Host", request: Request, plan: MediaPlan, net: NetSettings, progress: Progress = SILENT) -> Request:
+def settle(
+    host: "Host",
+    request: Request,
+    plan: MediaPlan,
+    net: NetSettings,
+    progress: Progress = SILENT,
+    state_dir: str | None = None,
+) -> Request:
     """`request` with what the guest's drive is to hold; an image is fetched for it, or its server's login looked up.
 
-    Raises what `fetch_volume` and `credentials_for` do.
+    With `state_dir` there is a note of a fetch meanwhile. Raises what `fetch_volume` and `credentials_for` do.
     """
     template = request.resolved.template
     if plan.media == "stream":
         login = login_for(plan.addresses[0], net)
         template = replace(template, cdrom=plan.addresses[0])
         return replace(request, resolved=replace(request.resolved, template=template), login=login)
-    location = _fetched(host, plan, template, net, progress)
+    location = _fetched(host, plan, template, net, progress, state_dir)
     return replace(request, resolved=replace(request.resolved, template=replace(template, cdrom=location)))
 
 
@@ -204,18 +211,20 @@ def login_for(url: str, net: NetSettings) -> Login | None:
     return Login(address.place, found.user, found.password) if found else None
 
 
-def _fetched(host: "Host", plan: MediaPlan, template: Template, net: NetSettings, progress: Progress) -> str:
+def _fetched(
+    host: "Host", plan: MediaPlan, template: Template, net: NetSettings, progress: Progress, state_dir: str | None
+) -> str:
     """Where the image is, as pool:POOL/VOLUME. Another image of that name, as `boot.iso` may well be, is left alone."""
     pool, name, checksum = plan.pool or "", plan.volume or "", template.checksum
     if there := _same_elsewhere(host, plan, checksum, net, progress):
         return there
     try:
-        done = fetch_volume(host, pool, plan.addresses, checksum, net, name, progress)
+        done = fetch_volume(host, pool, plan.addresses, checksum, net, name, progress, state_dir)
     except Exists:
         stem, suffix = os.path.splitext(name)
         other = f"{stem}-{sha256((template.cdrom or name).encode()).hexdigest()[:8]}{suffix}"
         progress.note(f"pool {pool!r} has another image called {name}: this one is called {other}")
-        done = fetch_volume(host, pool, plan.addresses, checksum, net, other, progress)
+        done = fetch_volume(host, pool, plan.addresses, checksum, net, other, progress, state_dir)
     return f"pool:{pool}/{done.volume.name}"
 
 

@@ -39,7 +39,7 @@ def bring(app: App, request: "Request", medium: "MediaPlan") -> "Request":
     if medium.media != "fetch":
         return settle(app.host, request, medium, net, app.progress)
     with app.task(f"fetch of {medium.addresses[0]}", app.remote_host) as progress:
-        return settle(app.host, request, medium, net, progress)
+        return settle(app.host, request, medium, net, progress, app.places.own_state)
 
 
 def bring_url(app: App, url: str, media: str | None, check: bool) -> "tuple[str, Login | None]":
