@@ -16,6 +16,7 @@ POOL = "kīмсhī-storagepool-0"
 def driver(monkeypatch):
     """The test driver's state lives in this process while one connection is open."""
     gc.collect()
+    gc.freeze()
     libvirt.registerErrorHandler(lambda _context, _error: None, None)
     monkeypatch.setenv("LIBVIRT_DEFAULT_URI", "test:///default")
     connection = libvirt.open("test:///default")

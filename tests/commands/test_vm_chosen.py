@@ -12,6 +12,7 @@ import pytest
 def driver(monkeypatch):
     """Three VMs beside the test driver's own, which runs."""
     gc.collect()
+    gc.freeze()
     monkeypatch.setenv("LIBVIRT_DEFAULT_URI", "test:///default")
     connection = libvirt.open("test:///default")
     for name in ("a", "b & <ü>", "c"):

@@ -12,6 +12,7 @@ from kimchictl.virt.connection import open_host
 def driver():
     """A connection to test:///default, which keeps its state while one is open, and loses it with the last."""
     gc.collect()  # an object of the last test, caught in an exception, would keep that test's state alive
+    gc.freeze()  # what is left is pytest's: tens of thousands of reports, which the next collection need not search
     libvirt.registerErrorHandler(lambda _context, _error: None, None)
     connection = libvirt.open("test:///default")
     yield connection
