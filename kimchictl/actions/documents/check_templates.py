@@ -130,6 +130,8 @@ class _About:
         active = self._active[kind]
         if name in active or (origin == BUILT_IN and len(active) == 1):
             return []
+        if kind == "network" and origin == BUILT_IN and not active and self.host.is_session:
+            return []  # a user's own guests get user networking then
         if self._state[kind](self.host, name) is None:
             return [Finding(template, FAIL, f"{kind} {name!r} does not exist", self._making(kind, name, origin))]
         return [Finding(template, FAIL, f"{kind} {name!r} is not active", f"kimchictl {kind} start {quote(name)}")]
