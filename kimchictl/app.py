@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from kimchictl import config as configuration
 from kimchictl import render
-from kimchictl.errors import Disconnected, KimchiError, UsageError
+from kimchictl.errors import Disconnected, KimchiError, UsageError, did_you_mean
 from kimchictl.options import Options
 from kimchictl.query import plain
 
@@ -184,9 +184,8 @@ class App:
         host = self.config.hosts.get(named)
         if not isinstance(host, dict) or not isinstance(host.get("uri"), str):
             known = ", ".join(self.config.hosts) or "none"
-            raise UsageError(
-                f"{named!r} is neither a connection URI nor a configured host", f"configured hosts: {known}"
-            )
+            message = f"{named!r} is neither a connection URI nor a configured host"
+            raise UsageError(message, did_you_mean(named, self.config.hosts, f"configured hosts: {known}"))
         return str(host["uri"])
 
     @property

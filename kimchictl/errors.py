@@ -20,6 +20,7 @@ where it is known precisely and turned into an exit status in one place, `kimchi
 """
 
 import re
+from collections.abc import Iterable
 
 # What stands before an @ in a URL: RFC 3986's user part, and passwords with a slash in them, which break that syntax.
 _BOTH = r"(?<=://)[^/?#\s]*:(?!\d+(?:/|$))\S*@"
@@ -29,6 +30,14 @@ _USER = rf"{_BOTH}|(?<=://)[^/?#\s]*@"
 def without_password(text: str) -> str:
     """`text` fit for a message: what may be a user name and a password in a URL is left out."""
     return re.sub(_USER, "***@", text)
+
+
+def did_you_mean(word: str, known: Iterable[str], otherwise: str) -> str:
+    """A hint: the nearest of the `known` names to what was typed, or `otherwise`."""
+    from difflib import get_close_matches
+
+    close = get_close_matches(word, list(known), 1)
+    return f"did you mean {close[0]!r}?" if close else otherwise
 
 
 class KimchiError(Exception):

@@ -31,6 +31,10 @@ def test_wrong_usage_is_one_line_and_a_hint(kimchi):
     assert done.out == ""
 
 
+def test_the_verb_of_another_group_that_means_the_same_is_understood(kimchi):
+    assert kimchi("distro", "delete", "none", status=3).err == kimchi("distro", "remove", "none", status=3).err
+
+
 def test_an_error_is_an_object_where_json_is_wanted(kimchi):
     for form in (["-o", "json"], ["-ojson"], ["--output=json"], ["--output", "json"]):
         done = kimchi("config", "show", "--nonsense", *form, status=2)

@@ -190,8 +190,15 @@ def _agree_firmware(template: Template) -> None:
         raise Wrong("uefi", f"does not exist for os_arch {template.os_arch}").inside("firmware")
     if template.firmware == "bios" and template.os_arch in ("aarch64", "riscv64", "loongarch64"):
         raise Wrong("bios", f"does not exist for os_arch {template.os_arch}").inside("firmware")
-    if "q35" in machine and "ide" in (template.disk_bus, *(disk.bus for disk in template.disks or ())):
-        raise Wrong("ide", f"is no bus of machine {machine}: use sata").inside("disk_bus")
+    if "q35" in machine:
+        _agree_buses(template)
+
+
+def _agree_buses(template: Template) -> None:
+    buses = {f"disks[{index}].bus": disk.bus for index, disk in enumerate(template.disks or ())}
+    for key, bus in {"disk_bus": template.disk_bus, **buses}.items():
+        if bus == "ide":
+            raise Wrong("ide", f"is no bus of machine {template.machine}: use sata").inside(key)
 
 
 TEMPLATE = Record((*_SHARED, _MADE), Template, agree=agree)

@@ -8,7 +8,7 @@ from typing import Any
 from kimchictl.catalog.fields import TEMPLATE
 from kimchictl.catalog.kinds import COMPUTED, Record, Wrong
 from kimchictl.catalog.records import Disk, Graphics, Network, Template, Topology
-from kimchictl.errors import Invalid
+from kimchictl.errors import Invalid, did_you_mean
 
 Document = dict[str, Any]
 
@@ -77,11 +77,8 @@ def refuse_new_keys(document: object, former: object, what: str, kind: Record = 
     """Raises Invalid naming a key that nobody knows, unless `former` had it already."""
     new = sorted(unknown_keys(document, kind) - unknown_keys(former, kind))
     if new:
-        from difflib import get_close_matches
-
         names = [key.name for key in kind.keys]
-        close = get_close_matches(new[0], names, 1)
-        hint = f"did you mean {close[0]!r}?" if close else f"the keys are {', '.join(names)}"
+        hint = did_you_mean(new[0], names, f"the keys are {', '.join(names)}")
         raise Invalid(f"{what}: unknown key{'s' if len(new) > 1 else ''} {', '.join(map(repr, new))}", hint)
 
 

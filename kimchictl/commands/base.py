@@ -10,18 +10,18 @@ decorators list_options, names_argument, yes_option...
 import importlib
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import cache, partial
 from typing import Any
 
 import click
 
 from kimchictl.commands.again import again
-from kimchictl.errors import Invalid, KimchiError, UsageError
+from kimchictl.errors import Invalid, KimchiError, UsageError, did_you_mean
 from kimchictl.render.terminal import write_err, write_out
 from kimchictl.units import parse_duration, parse_size
 
-ALIASES = {"ls": ("list",), "rm": ("delete", "remove")}
+ALIASES = {"ls": ("list",), "rm": ("delete", "remove"), "delete": ("remove",), "remove": ("delete",)}
 
 OUTPUTS = ("table", "wide", "json", "csv", "name")
 
@@ -195,8 +195,7 @@ class Group(Accepting, click.Group):
 
     def _hint(self, ctx: click.Context, name: str) -> str:
         known = self.list_commands(ctx)
-        meant = did_you_mean(name, known)
-        return meant or "there are: " + ", ".join(known)
+        return did_you_mean(name, known, "there are: " + ", ".join(known))
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         rows = []
@@ -207,14 +206,6 @@ class Group(Accepting, click.Group):
                 rows.append((name, command.get_short_help_str(limit=100)))
         with formatter.section("Commands"):
             formatter.write_dl(rows)
-
-
-def did_you_mean(word: str, words: Sequence[str]) -> str | None:
-    """'did you mean "x"?' for the nearest of `words`, or None."""
-    from difflib import get_close_matches
-
-    close = get_close_matches(word, words, 1, 0.6)
-    return f"did you mean {close[0]!r}?" if close else None
 
 
 pass_app = click.pass_obj
@@ -308,4 +299,4 @@ def expand_names(ctx: click.Context, param: click.Parameter, value: tuple[str, .
     return tuple(dict.fromkeys(value))
 
 
-__all__ = ["BYTES", "DURATION", "Command", "Group", "KimchiError", "Parsed", "did_you_mean", "pass_app"]
+__all__ = ["BYTES", "DURATION", "Command", "Group", "KimchiError", "Parsed", "pass_app"]

@@ -113,7 +113,7 @@ def console(stream: TextIO, color: str | None) -> Any:
     )
     return Console(
         file=stream,
-        no_color=bool(plain_wanted) or None,
+        color_system=None if plain_wanted else "auto",  # None: bold type is left out, too
         force_terminal=True if color == "always" else None,
         highlight=False,
         markup=False,

@@ -12,7 +12,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kimchictl.errors import Damaged, Invalid, KimchiError, NotFound
+from kimchictl.errors import Damaged, Invalid, KimchiError, NotFound, did_you_mean
 
 if TYPE_CHECKING:
     from json import JSONDecoder
@@ -99,11 +99,8 @@ class Listing(NamedTuple):
         for file in self.damaged:
             if file.name == name:
                 return Damaged(f"{noun} {name!r} cannot be used: {file}", "correct the file, or remove it")
-        import difflib
-
-        close = difflib.get_close_matches(name, self.documents, 1)
         listing = f"kimchictl {'iso ' if noun == 'rule' else ''}{noun} list shows those there are"
-        return NotFound(f"no {noun} {name!r}", f"did you mean {close[0]!r}?" if close else listing)
+        return NotFound(f"no {noun} {name!r}", did_you_mean(name, self.documents, listing))
 
 
 def singular(kind: str) -> str:

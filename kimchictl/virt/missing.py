@@ -2,16 +2,13 @@
 
 from collections.abc import Callable, Iterable
 
-from kimchictl.errors import KimchiError, NotFound
+from kimchictl.errors import KimchiError, NotFound, did_you_mean
 from kimchictl.virt.connection import Host
 
 
 def missing(host: Host, message: str, name: str, known: Callable[[], Iterable[str]], otherwise: str) -> NotFound:
     """NotFound, to be raised; its hint is the nearest of `known()` names, or `otherwise`."""
-    import difflib
-
     try:
-        close = difflib.get_close_matches(name, list(known()), 1)
+        return NotFound(message, did_you_mean(name, known(), otherwise))
     except (KimchiError, host.lib.libvirtError, UnicodeDecodeError):  # a volume's name need not be UTF-8
-        close = []
-    return NotFound(message, f"did you mean {close[0]!r}?" if close else otherwise)
+        return NotFound(message, otherwise)

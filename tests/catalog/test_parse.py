@@ -152,7 +152,7 @@ def test_differences_leave_provenance_out():
         ({"graphics": {"type": "none", "listen": "::1"}}, "graphics.listen '::1' cannot be given with type none"),
         ({"firmware": "bios", "secure_boot": True}, "secure_boot true needs firmware uefi, and firmware is bios"),
         ({"machine": "pc", "secure_boot": True}, "secure_boot true needs machine q35"),
-        ({"machine": "q35", "disks": [{"bus": "ide"}]}, "disk_bus 'ide' is no bus of machine q35"),
+        ({"machine": "q35", "disks": [{"bus": "ide"}]}, "disks[0].bus 'ide' is no bus of machine q35"),
         ({"tpm": 1}, "tpm 1 must be true or false"),
         ({"virt_type": "xen"}, "virt_type 'xen' must be one of auto, kvm, qemu"),
         ({"cdrom": "foo"}, "cdrom 'foo' must be an absolute path"),
