@@ -24,8 +24,19 @@ def reason_without_host() -> str | None:
     return None if os.environ.get(HOST_REQUIRED) == "1" else private_host.why_not()
 
 
+# Files whose tests take or wait for seconds. Where several processes share the files, none shall begin with such a one
+# when the others have come to their end.
+FIRST = ["test_stress", "test_bare_environment", "test_remote", "test_stats", "test_wheel", "test_keys", "test_scan"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False  # newer pytest-xdist goes by the number of tests, which tells nothing
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leaves out the tests that need a host where none can be had; pytest_terminal_summary says so."""
+    items.sort(key=lambda item: item.path.stem not in FIRST)
     wanting = [item for item in items if item.get_closest_marker("host")]
     if wanting and reason_without_host():
         items[:] = [item for item in items if item not in wanting]
