@@ -266,7 +266,7 @@ def names_argument(kind: str, required: bool = True) -> Callable[[Callable[..., 
     """NAME...: one or more names of `kind`, which a shell completes; "-" reads them from stdin, a line each."""
     return click.argument(
         "names",
-        metavar="NAME...",
+        metavar="NAME..." if required else "[NAME]...",
         nargs=-1,
         required=required,
         callback=expand_names,
