@@ -148,6 +148,26 @@ def test_what_is_taught_is_known_at_the_next_look_and_forgotten_with_the_rule(ki
     assert kimchi("iso", "probe", tmp_path / "b.iso", "-o", "json").json[0]["os_distro"] == "unknown"
 
 
+def test_known_images_follow_what_is_taught_without_being_opened(kimchi, tmp_path):
+    (tmp_path / "top").mkdir()
+    for name in ("4.2", "4.3"):
+        make_image(tmp_path / f"top/{name}.iso", f"APPLIANCE {name}")
+    make_image(tmp_path / "top/other.iso", "SLES10")
+    kimchi("iso", "scan", "--deep", tmp_path / "top", status=0)
+    os.rename(tmp_path / "top", tmp_path / "away")
+    listed = ("iso", "list", "-o", "json")
+    before = found(kimchi(*listed))
+    words = ("iso", "teach", tmp_path / "away/4.2.iso", "--os-distro", "ours", "--os-version", "4.2")
+    assert "2 known images were named anew" in kimchi(*words, status=0).err
+    assert found(kimchi(*listed)) == [
+        ("4.2.iso", "ours", "4.2"),
+        ("4.3.iso", "ours", "4.3"),
+        ("other.iso", "sles", "10"),
+    ]
+    kimchi("iso", "rule", "delete", "ours-4.2", status=0)
+    assert found(kimchi(*listed)) == before
+
+
 def test_teaching_shows_the_rule_and_a_dry_run_keeps_none(kimchi, tmp_path):
     make_image(tmp_path / "a.iso", "Appliance 4.2")
     words = ("iso", "teach", tmp_path / "a.iso", "--os-distro", "ours", "--os-version", "4.2")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from kimchictl.actions.images.scan_records import Change, Problem, ScanOptions, ScanResult
 from kimchictl.actions.images.settle import settle, summarise
-from kimchictl.actions.images.surveys import PoolSurvey, Survey, TreeSurvey
+from kimchictl.actions.images.surveys import PoolSurvey, Survey, TreeSurvey, place_name
 from kimchictl.errors import Failed, KimchiError, NotFound, TimedOut
 from kimchictl.media.scan.document import Document
 from kimchictl.media.scan.index import Index
@@ -56,7 +56,6 @@ def shallow_scan(
 
     Pools that are inactive, or do not answer within `seconds`, are noted. Raises NotFound, HostError, Locked, Failed.
     """
-    from kimchictl.actions.images.stream_survey import StreamSurvey, place_name
     from kimchictl.virt.storage.pools import active_pools
 
     result = ScanResult()
@@ -65,8 +64,10 @@ def shallow_scan(
     def survey(name: str, before: Document) -> Survey:
         pool, old = contents[name], before.places.get(name)
         if pool.streamed:
+            from kimchictl.actions.images.stream_survey import StreamSurvey
+
             return StreamSurvey(host, pool, old, options, naming)
-        return PoolSurvey(pool, old, options, naming)
+        return PoolSurvey(host, pool, old, options, naming)
 
     return _scan(tuple(contents), survey, options, index, progress, result)
 

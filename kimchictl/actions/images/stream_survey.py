@@ -5,7 +5,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from kimchictl.actions.images.scan_records import ScanOptions
-from kimchictl.actions.images.surveys import Survey
+from kimchictl.actions.images.surveys import Survey, place_name
 from kimchictl.errors import Disconnected, KimchiError
 from kimchictl.media.records import Image
 from kimchictl.media.scan.document import Place
@@ -16,11 +16,6 @@ from kimchictl.virt.storage.volumesource import VolumeSource, volume_sources
 if TYPE_CHECKING:
     from kimchictl.virt.connection import Host
     from kimchictl.virt.storage.pools import PoolContents
-
-
-def place_name(host: "Host", pool: str) -> str:
-    """What the index calls a pool; no pool's name holds a "/", so one of this machine is never taken for another's."""
-    return f"pool:{pool}" if host.is_local else f"pool:{pool}@{host.uri}"
 
 
 class StreamSurvey(Survey):

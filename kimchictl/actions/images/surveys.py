@@ -23,6 +23,7 @@ from kimchictl.media.scan.walk import Counters, Walk
 from kimchictl.progress import Progress
 
 if TYPE_CHECKING:
+    from kimchictl.virt.connection import Host
     from kimchictl.virt.storage.pools import PoolContents
 
 
@@ -170,11 +171,22 @@ def _inside(mount: list[str], path: str) -> tuple[str, ...]:
     return kind, source, fsid, os.path.normpath(f"{root}/{path[len(point.rstrip('/')) :]}")
 
 
+def place_name(host: "Host", pool: str) -> str:
+    """What the index calls a pool. A user's session, and a daemon behind another socket, have pools of their own.
+
+    No pool's name holds a "/", so one of the system's is never taken for another's.
+    """
+    system = host.is_local and host.uri.partition(":///")[2] == "system"
+    return f"pool:{pool}" if system else f"pool:{pool}@{host.uri}"
+
+
 class PoolSurvey(Survey):
     """The volumes of a storage pool of this machine: an image is known by its content, whatever it is called."""
 
-    def __init__(self, pool: "PoolContents", old: Place | None, options: ScanOptions, naming: str) -> None:
-        super().__init__(f"pool:{pool.name}", old, options, naming)
+    def __init__(
+        self, host: "Host", pool: "PoolContents", old: Place | None, options: ScanOptions, naming: str
+    ) -> None:
+        super().__init__(place_name(host, pool.name), old, options, naming)
         self.pool = pool
 
     def run(self, progress: Progress) -> None:

@@ -28,6 +28,8 @@ def list_(app: App, duplicates: bool) -> None:
     found = app.index.images(app.remote_host)
     for note in found.notes:
         app.note(note)
+    for detail in found.details:
+        app.detail(detail)
     if duplicates:
         from kimchictl.actions.images.duplicates import find_duplicates
 

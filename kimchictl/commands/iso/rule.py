@@ -4,6 +4,7 @@ import click
 
 from kimchictl.app import App
 from kimchictl.commands.base import Group, list_options, missing_ok_option, name_argument, names_argument, pass_app
+from kimchictl.errors import KimchiError
 from kimchictl.render import View, write_json
 
 _COLUMNS = ("name", "distro", "version", "pattern", "origin")
@@ -58,7 +59,11 @@ def edit(app: App, name: str) -> None:
     """
     from kimchictl.actions.images.teach import edit_rule
 
-    app.note(f"rule {name!r} {'changed' if edit_rule(app.rules, name) else 'is unchanged'}")
+    if edit_rule(app.rules, name):
+        app.note(f"rule {name!r} changed")
+        name_known(app, name)
+    else:
+        app.note(f"rule {name!r} is unchanged")
 
 
 @rule.command()
@@ -78,5 +83,19 @@ def delete(app: App, names: tuple[str, ...], missing_ok: bool) -> int:
         with app.rules.session() as session:
             session.delete(name)
         app.note(f"rule {name!r} deleted")
+        name_known(app, name)
 
     return app.each(names, remove, missing_ok)[1]
+
+
+def name_known(app: App, rule: str) -> None:
+    """Let the images that are known follow the rule, which is stored, changed or gone."""
+    from kimchictl.actions.images.name_anew import name_anew
+
+    try:
+        count = name_anew(app.index, rule)
+    except KimchiError as error:
+        app.note(f"known images keep their names until the next scan: {error}")
+        return
+    if count:
+        app.note(f"{count} known {'image was' if count == 1 else 'images were'} named anew")

@@ -4,6 +4,7 @@ import click
 
 from kimchictl.app import App
 from kimchictl.commands.base import Command, pass_app
+from kimchictl.commands.iso.rule import name_known
 from kimchictl.render import write_json
 
 
@@ -19,7 +20,8 @@ def teach(app: App, source: str, distro: str, version: str, name: str | None, re
     """Make a rule of this site from an image, so that the next scan knows its label.
 
     The numbers in the label are generalised: where the version stands in it, later versions are read from there. A rule
-    of the site comes before all others. kimchictl iso rule lists, shows, edits and deletes them.
+    of the site comes before all others. Images that are known already follow it at once. kimchictl iso rule lists,
+    shows, edits and deletes rules.
 
     \b
     Examples:
@@ -38,3 +40,4 @@ def teach(app: App, source: str, distro: str, version: str, name: str | None, re
     kept = keep_rule(app.rules, document, replace)
     write_json(document)
     app.note(f"rule {kept.name!r} written to {kept.path}")
+    name_known(app, kept.name)

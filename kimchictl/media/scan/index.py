@@ -33,10 +33,14 @@ _NAME = "images.json"
 
 
 class Found(NamedTuple):
-    """What a listing found, by location and in their natural order; `notes` name what could not be read."""
+    """What a listing found, by location and in their natural order; `notes` name what could not be read.
+
+    `details` are for who wants to know more: who has images of his own need not hear each time that root's are not his.
+    """
 
     rows: dict[str, Row]
     notes: tuple[str, ...] = ()
+    details: tuple[str, ...] = ()
 
     @property
     def images(self) -> tuple[Image, ...]:
@@ -54,19 +58,23 @@ class Index:
 
     def images(self, host: str | None = None) -> Found:
         """The images of `host` in all layers; of one location the nearest layer's, and a pool's before a tree's."""
-        parts, notes = list[dict[str, Row]](), []
+        parts, notes, refused = list[dict[str, Row]](), [], []
         for directory in self.directories:
             try:
                 document = read_document(os.path.join(directory, _NAME))
-            except (Damaged, Failed) as error:
+            except Damaged as error:
                 notes.append(str(error))
+                continue
+            except Failed as error:
+                refused.append(str(error))
                 continue
             places = sorted(document.places.items(), key=lambda item: item[0].startswith("pool:"))
             found = [rows_of(place.entries) for _name, place in places if place.host == host]
             if directory != self.own and host is None:
                 found = [{path: _for_caller(path, row) for path, row in rows.items()} for rows in found]
             parts += found
-        return Found(_in_order(parts), tuple(notes))
+        rows = _in_order(parts)
+        return Found(rows, tuple(notes), tuple(refused)) if rows else Found(rows, (*notes, *refused))
 
     def read(self) -> Document:
         """One's own document. A damaged one is set aside, which `take_notes` tells, and is empty. Raises Failed."""

@@ -92,6 +92,13 @@ def test_who_may_not_read_the_systems_index_is_told_so(tmp_path: Path) -> None:
     assert found.images == () and "may not be read by this user" in found.notes[0]
 
 
+def test_who_has_images_of_his_own_is_told_of_the_systems_index_only_on_request(index: Index) -> None:
+    put(index, document(image("/home/a.iso")))
+    Path(index.directories[0], "images.json").mkdir(parents=True)
+    found = index.images()
+    assert len(found.images) == 1 and found.notes == () and "cannot read the scan index" in found.details[0]
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="a user's own index is his alone")
 def test_roots_index_is_readable_for_the_group_libvirt_and_nobody_else(tmp_path: Path) -> None:
     import grp
