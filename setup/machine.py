@@ -10,9 +10,11 @@ import os
 import pwd
 import shlex
 import shutil
+import stat
 import subprocess
 import sys
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -33,6 +35,9 @@ HOST_PACKAGES = [
     "iproute2",
     "tini",
 ]
+
+
+APT = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "--quiet", "--quiet"]
 
 
 def say(text: str = "") -> None:
@@ -74,9 +79,20 @@ def install(packages: Sequence[str]) -> None:
     if not packages:
         return
     say("Installing Debian packages, which takes a minute or a few")
-    apt = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "--quiet", "--quiet"]
-    as_root([*apt, "update"], quiet=True)
-    as_root([*apt, "--yes", "--no-install-recommends", "install", *packages], quiet=True)
+    update_lists()
+    as_root([*APT, "--yes", "--no-install-recommends", "install", *packages], quiet=True)
+
+
+@cache
+def update_lists() -> None:
+    """What packages there are, once a run: where all is installed, that was asked long ago, or never."""
+    as_root([*APT, "update"], quiet=True)
+
+
+def closed_to_others(path: Path) -> Path | None:
+    """The first directory on the way to the directory `path`, or that, which not everybody may enter, or None."""
+    closed = (place for place in (*reversed(path.parents), path) if not place.stat().st_mode & stat.S_IXOTH)
+    return next(closed, None)
 
 
 def as_root(argv: Sequence[str], quiet: bool = False) -> None:
