@@ -34,6 +34,7 @@ POOLS = View(
         "volumes", "used_by", "stale", "error",
     ),
     wide=("path", "persistent", "stale", "used_by"),
+    first="kimchictl pool create default --type dir --path PATH --start",
 )  # fmt: skip
 EDITED = View(("name", "diff"), ("name", "diff"), sort=None)
 

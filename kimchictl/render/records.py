@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from kimchictl.options import Options
 from kimchictl.query import LONG, NO_UNITS, Encoded, Row, check_inside, check_key, lookup, plain, select, sort_rows
-from kimchictl.render.terminal import colour_is_forced, console, is_terminal, visible, write_out
+from kimchictl.render.terminal import colour_is_forced, console, is_terminal, say, visible, write_out
 from kimchictl.units import format_size
 
 _BETWEEN, _NARROWEST = 2, 4  # characters: between two columns, and of a column that is cut
@@ -22,7 +22,7 @@ class View(NamedTuple):
     `columns` are a table's, `wide` those that `-o wide` adds, `sort` the order of a list (None: as it comes).
     `formats` maps a key to value -> text where the usual reading (sizes in bytes, yes and no, lists) does not fit;
     `units` a key to the bytes that its numbers count in, where those are not bytes. `ready`: the records are plain
-    dicts already.
+    dicts already. `first` is the command that makes the first one, for a person who sees that there is none.
     """
 
     columns: tuple[str, ...]
@@ -33,6 +33,7 @@ class View(NamedTuple):
     formats: Any = None
     units: Mapping[str, int] | None = None
     ready: bool = False
+    first: str | None = None
 
     def text(self, key: str, value: Any) -> str:
         """`value` of `key` as a table shows it, not yet escaped."""
@@ -75,6 +76,8 @@ def emit_list(records: Iterable[Any], view: View, form: str, options: Options) -
     else:
         cells = [[visible(view.text(key, lookup(row, key))) for key in columns] for row in rows]
         _write_table([key.replace("_", " ").upper() for key in columns], cells, rows, columns, options)
+        if not rows and view.first and is_terminal(sys.stdout) and not (options.filters or options.quiet):
+            say(f"none yet: {view.first}")
 
 
 def check_selection(view: View, options: Options) -> None:

@@ -123,3 +123,14 @@ def test_a_sentence_too_long_for_its_column_goes_on_in_the_next_line(capsys, mon
     shown = capsys.readouterr().out
     assert "…" not in shown
     assert set(fix.split()) - {"/var/lib/libvirt/images"} <= set(shown.split())
+
+
+def test_a_person_who_sees_an_empty_list_is_told_how_to_begin(capsys, monkeypatch):
+    view = View(("name",), ("name",), first="kimchictl pool create NAME")
+    emit_list([], view, "table", Options())
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr("kimchictl.render.records.is_terminal", lambda _: True)
+    emit_list([], view, "table", Options(filters=("name=x",)))
+    assert capsys.readouterr().err == ""
+    emit_list([], view, "table", Options())
+    assert capsys.readouterr().err == "none yet: kimchictl pool create NAME\n"

@@ -21,6 +21,7 @@ IMAGES = View(
 )
 
 IN_ORDER = IMAGES._replace(sort=None, ready=True)  # as it is no work to sort them again
+REMEMBERED = IN_ORDER._replace(first="kimchictl iso scan --deep PATH")
 
 CHANGES = IMAGES._replace(columns=("change", *IMAGES.columns), keys=("change", *IMAGES.keys))
 
@@ -35,7 +36,7 @@ DUPLICATES = View(
 
 def emit_images(app: App, rows: "ImageRows") -> None:
     """What an index holds: as it is, where nobody reads the JSON by eye."""
-    app.emit_list(rows if len(rows) > LONG else list(rows), IN_ORDER)
+    app.emit_list(rows if len(rows) > LONG else list(rows), REMEMBERED)
 
 
 def emit_explained(app: App, images: Sequence[Image], evidence: Sequence["Evidence"]) -> None:

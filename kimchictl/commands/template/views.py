@@ -77,6 +77,7 @@ TEMPLATES = View(
     formats=_FORMATS,
     units={"memory": MIB, "max_memory": MIB, "disks.size": GIB},
     ready=True,
+    first="kimchictl template create --from-scan, or --distro NAME of kimchictl distro list",
 )
 
 

@@ -35,6 +35,7 @@ VMS = View(
     keys=BASE_KEYS + DESCRIBED_KEYS,
     wide=("template", "os_distro", "os_version", "graphics", "title"),
     formats={"graphics": _graphics, "disks": _disks, "nics": _nics},
+    first="kimchictl vm create --template NAME",
 )
 DETAILS = View(VMS.columns, VMS.keys + DETAIL_KEYS, wide=VMS.wide, formats=VMS.formats)
 
