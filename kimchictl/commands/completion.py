@@ -13,20 +13,35 @@ SHELLS = ("bash", "zsh", "fish")
 
 # click's script for bash takes names for patterns of file names, puts one with a blank in as two words, and knows a
 # word with a colon (a connection, pool:POOL/VOLUME) only by what is behind it, where bash itself breaks words. Here the
-# line goes over as it is, up to the cursor; COMP_CWORD=-1 is its last word.
+# line goes over as it is, up to the cursor; COMP_CWORD=-1 is its last word. Inside of an open quote the word begins
+# behind it, and a name is put in as it has to be written there.
 BASH = """\
 _kimchictl_completion() {
-    local line=${COMP_LINE:0:COMP_POINT} reply quoted word
+    local line=${COMP_LINE:0:COMP_POINT} reply name word quote= i
+    for ((i = 0; i < ${#line}; i++)); do
+        case $quote${line:i:1} in
+            \\\\ | '"\\') ((i++)) ;;
+            \\' | '"') quote=${line:i:1} ;;
+            "''" | '""') quote= ;;
+        esac
+    done
     word=${line##*[[:space:]]}
-    [[ $line == *[[:space:]] && $line != *\\\\[[:space:]] ]] && line+="''"
+    [[ ! $quote && $line == *[[:space:]] && $line != *\\\\[[:space:]] ]] && line+="''"
     COMPREPLY=()
     while IFS= read -r reply; do
+        name=${reply#plain,}
         case $reply in
             dir,*) compopt -o dirnames ;;
             file,*) compopt -o default ;;
             plain,*)
-                printf -v quoted %%q "${reply#plain,}"
-                COMPREPLY+=("${quoted#"${word%%"${word##*[:=]}"}"}")
+                case $quote in
+                    \\') COMPREPLY+=("${name//\\'/"'\\''"}") ;;
+                    '"') COMPREPLY+=("$(sed 's/[\\\\"$`]/\\\\&/g' <<<"$name")") ;;
+                    *)
+                        printf -v name %%q "$name"
+                        COMPREPLY+=("${name#"${word%%"${word##*[:=]}"}"}")
+                        ;;
+                esac
                 ;;
         esac
     done < <(COMP_WORDS=$line COMP_CWORD=-1 %(variable)s=bash_complete "$1" 2>/dev/null)
@@ -34,6 +49,12 @@ _kimchictl_completion() {
 
 complete -o nosort -F _kimchictl_completion kimchictl
 """
+# What goes wrong is nothing that a press of Tab should print; a name may have a comma in it.
+_QUIET = (
+    ("_complete kimchictl)", "_complete kimchictl 2>/dev/null)"),
+    ("(commandline -t) kimchictl)", "(commandline -t) kimchictl 2>/dev/null)"),
+    ('(string split "," ', '(string split -m 1 "," '),
+)
 
 
 @click.command(cls=Command)
@@ -58,4 +79,7 @@ def script(shell: str) -> str:
     if found is None:
         raise UsageError(f"there is no completion for {shell!r}", "there is one for " + ", ".join(SHELLS))
     writer = found(click.Group("kimchictl"), {}, "kimchictl", VARIABLE)
-    return str(writer.source_template % writer.source_vars()).lstrip("\n")
+    text = str(writer.source_template % writer.source_vars()).lstrip("\n")
+    for theirs, ours in _QUIET:
+        text = text.replace(theirs, ours)
+    return text

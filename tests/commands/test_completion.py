@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from kimchictl.commands.completion import script
+from lab.terminal import Terminal
 
 # A key press in bash: what readline sets, the function, and the words it would offer.
 PRESS = """
@@ -79,6 +80,62 @@ def test_bash_offers(environ: dict[str, str], line: str, offered: list[str]) -> 
 def test_bash_takes_a_name_for_no_pattern_and_looks_at_what_is_before_the_cursor(environ: dict[str, str]) -> None:
     assert sorted(bash(environ, "kimchictl template show ")) == ["\\*", "web\\ ü", "webcam"]
     assert bash(environ, "kimchictl template show webc --debug", 28) == ["webcam"]
+
+
+# What was put into the line is told by the command itself, which prints its words; asked by the shell it completes.
+ECHO = """
+kimchictl() {
+    if [ -n "$_KIMCHICTL_COMPLETE" ]; then command kimchictl "$@"; else printf '<%s>' "$@"; fi
+}
+"""
+TYPED = [
+    ("kimchictl templ\tsh\twebc\t\n", "<template><show><webcam>"),
+    ("kimchictl template show 'web \t\n", "<template><show><web ü>"),
+    ('kimchictl template show "web \t\n', "<template><show><web ü>"),
+    ("kimchictl template show web\\ \t\n", "<template><show><web ü>"),
+    ("kimchictl template show \"it's $\t\n", "<template><show><it's $5>"),
+    ("kimchictl template show 'it\t\n", "<template><show><it's $5>"),
+    ("kimchictl template show no\tsuch\n", "<template><show><nosuch>"),
+    ("kimchictl -c test:///default vm show te\t\n", "<-c><test:///default><vm><show><test>"),
+]
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="bash is not installed")
+def test_in_bash_a_name_is_put_in_as_the_open_quote_wants_it(environ: dict[str, str], tmp_path: Path, kimchi) -> None:  # type: ignore[no-untyped-def]
+    kimchi("template", "create", "it's $5", "--netboot", status=0)
+    (tmp_path / "rc").write_text(f"PS1='READY>'\n{script('bash')}\n{ECHO}")
+    argv = ["bash", "--noprofile", "--rcfile", str(tmp_path / "rc"), "-i"]
+    with Terminal(argv, environ | {"TERM": "dumb", "INPUTRC": "/dev/null"}, "READY>") as shell:
+        for typed, words in TYPED:
+            assert words in shell.type(typed), typed
+
+
+# What compsys would be handed, on a line each: in a terminal it depends on what else is typed by then.
+COMPSYS = """
+compdef() { }
+compadd() { print -rl -- $completions }
+_describe() { print -rl -- $completions_with_descriptions }
+_path_files() { print files }
+"""
+
+
+@pytest.mark.skipif(not shutil.which("zsh"), reason="zsh is not installed")
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        (("templ",), ["template:Templates: what VMs are made from."]),
+        (("template", "show", "webc"), ["webcam"]),
+        (("template", "show", "'web "), ["web ü"]),
+        (("template", "show", "web\\ "), ["web ü"]),
+        (("-c", "test:///default", "vm", "show", "te"), ["test"]),
+        (("-c", "nonsense:///x", "vm", "show", ""), []),
+        (("no", "such", "thing"), []),
+    ],
+)
+def test_zsh_offers(environ: dict[str, str], words: tuple[str, ...], offered: list[str]) -> None:
+    line = f'{COMPSYS}\n{script("zsh")}\nwords=(kimchictl "$@"); CURRENT=$#words; _kimchictl_completion'
+    done = subprocess.run(["zsh", "-f", "-c", line, "zsh", *words], env=environ, capture_output=True, text=True)
+    assert (done.stdout.splitlines(), done.stderr) == (offered, "")
 
 
 @pytest.mark.skipif(not shutil.which("fish"), reason="fish is not installed")
