@@ -86,7 +86,7 @@ def create(
       kimchictl vm create web --template debian-12-cloud --cloud-init user-data.yaml --start
     """
     stored = TEMPLATES.read(app.templates.get(template))
-    whole = merge(stored, changes, f"template {template!r}") if changes else stored
+    whole = merge(stored, changes, f"a VM of template {template!r}") if changes else stored
     request = Request(resolve(whole, defaults_of(app.config)), name, count, pool, title, whole.description)
     request = replace(request, user_data=_user_data(cloud_init, request.resolved.template.cloud_init))
     if print_xml:
