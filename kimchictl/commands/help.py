@@ -34,7 +34,7 @@ Every list takes --filter, as often as wanted; what passes all of them is shown.
   key<=value, key<value, key>value
 
 Sizes compare as bytes and take units (512M, 2G, 1.5GiB: powers of two). A key that holds a list passes when
-one of its items does. "a.b" looks inside objects: disks.size>=40G; null is "not known". -o json shows all keys of a list.
+one of its items does. "a.b" looks inside objects: disks.size>=40G; null is "not known".
 """
 
 PLACES = """\
