@@ -91,9 +91,10 @@ def test_unnamed_vms_are_called_after_their_template(kimchi, driver, template):
     assert set(states(kimchi)) == {"test", *(f"test-vm-{number}" for number in range(1, 6))}
 
 
-def test_several_at_once_get_numbers(kimchi, driver, template):
+def test_several_at_once_get_numbers_that_are_free(kimchi, driver, template):
+    kimchi("vm", "create", "web-2", "--template", "test", status=0)
     made = kimchi("vm", "create", "web", "--template", "test", "--count", "3", "-o", "json", status=0).json
-    assert [vm["name"] for vm in made] == ["web-1", "web-2", "web-3"]
+    assert [vm["name"] for vm in made] == ["web-1", "web-3", "web-4"]
 
 
 def test_pausing_needs_a_running_vm_and_happens_once(kimchi, driver):

@@ -40,6 +40,8 @@ class Login:
 class Request:
     """`pool` goes over the template's; `name` None: after the template, TEMPLATE-vm-1, -2...
 
+    Of several, the `count`, each gets the next number that is free: NAME-1, NAME-2...
+
     `login` is for the server of a streamed image, `password` for the display, `user_data` for cloud-init.
     `drivers` is where a disc with drivers for the guest is, for a drive of its own.
     """

@@ -79,10 +79,11 @@ class _Look:
     def _names(self) -> list[str]:
         taken = domains.names(self.host)
         wanted, count = self.request.name, self.request.count
-        if wanted is not None:
-            names = [wanted] if count == 1 else [f"{wanted}-{number}" for number in range(1, count + 1)]
+        if wanted is not None and count == 1:
+            names = [wanted]
         else:
-            free = (f"{stem_of(self.request)}-vm-{number}" for number in range(1, len(taken) + count + 1))
+            stem = wanted if wanted is not None else f"{stem_of(self.request)}-vm"
+            free = (f"{stem}-{number}" for number in range(1, len(taken) + count + 1))
             names = [name for name in free if name not in taken][:count]
         for name in names:
             self.findings.check(partial(domains.check_name, name))
