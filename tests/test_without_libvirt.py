@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import os
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import mkdtemp
 
 import pytest
 
 from lab.images import make_image
+from lab.starts import Ended, importable, start_all
 
-Shell = Callable[..., subprocess.CompletedProcess[str]]
+Shell = Callable[..., list[Ended]]
 
 
 @pytest.fixture
 def bare(tmp_path: Path) -> Shell:
-    """Runs a command line in a process that cannot import libvirt."""
+    """Runs command lines, each in a process that cannot import libvirt."""
     hidden = tmp_path / "hidden"
     hidden.mkdir()
     (hidden / "libvirt.py").write_text("raise ImportError('libvirt.so.0: cannot open shared object file')\n")
-    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(hidden)}
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": os.pathsep.join((str(hidden), *importable().values()))}
     environment |= {f"KIMCHI_{what}_DIR": str(tmp_path / what) for what in ("CONFIG", "STATE", "CACHE")}
 
-    def run(*argv: str | Path) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "kimchictl", *map(str, argv)]
-        return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path)
+    def run(*lines: list[str | Path]) -> list[Ended]:
+        words = [[str(word) for word in line] for line in lines]
+        return start_all(Path(mkdtemp(dir=tmp_path)), words, environment, cwd=tmp_path)
 
     return run
 
@@ -37,29 +38,28 @@ def image(tmp_path: Path) -> Path:
 
 
 def test_images_are_read_found_and_listed(bare, image):
-    for argv in (["iso", "probe", image], ["iso", "scan", "--deep", image.parent], ["iso", "list"]):
-        done = bare(*argv, "-o", "name")
-        assert (done.returncode, done.stdout, done.stderr) == (0, f"{image}\n", "")
+    lines = ["iso", "probe", image], ["iso", "scan", "--deep", image.parent], ["iso", "list"]
+    done = bare(*([*line, "-o", "name"] for line in lines))
+    assert [(run.status, run.stdout.decode(), run.stderr) for run in done] == [(0, f"{image}\n", b"")] * 3
 
 
 def test_templates_are_made_changed_and_deleted(bare, image):
-    for argv in (["create", "--cdrom", image], ["edit", "debian-12", "--memory", "3G"], ["clone", "debian-12"]):
-        assert bare("template", *argv).returncode == 0
-    assert bare("template", "list", "-o", "name").stdout.split() == ["debian-12", "debian-12-clone1"]
-    for verb in ("show", "delete"):
-        assert bare("template", verb, "debian-12").returncode == 0
+    verbs = ["create", "--cdrom", image], ["edit", "debian-12", "--memory", "3G"], ["clone", "debian-12"]
+    verbs += (["list", "-o", "name"], ["show", "debian-12"], ["delete", "debian-12"])
+    done = bare(*(["template", *verb] for verb in verbs))
+    assert [run.status for run in done] == [0] * 6
+    assert done[3].stdout.split() == [b"debian-12", b"debian-12-clone1"]
 
 
 def test_distros_are_listed_and_shown(bare):
-    names = bare("distro", "list", "-o", "name").stdout.splitlines()
-    assert bare("distro", "show", names[0]).returncode == 0
+    listed, shown = bare(["distro", "list", "-o", "name"], ["distro", "show", "debian-12"])
+    assert b"debian-12" in listed.stdout.splitlines() and shown.status == 0
 
 
-@pytest.mark.parametrize("argv", [["vm", "list"], ["pool", "list"], ["network", "list"], ["iso", "scan"]], ids=" ".join)
-def test_what_needs_libvirt_says_what_to_install(bare, argv):
-    done = bare(*argv)
-    assert (done.returncode, done.stdout) == (5, "")
-    assert "libvirt" in done.stderr and "install" in done.stderr
+def test_what_needs_libvirt_says_what_to_install(bare):
+    for run in bare(["vm", "list"], ["pool", "list"], ["network", "list"], ["iso", "scan"]):
+        assert (run.status, run.stdout) == (5, b"")
+        assert b"libvirt" in run.stderr and b"install" in run.stderr
 
 
 @pytest.mark.parametrize("argv", [["vm", "list"], ["pool", "list"], ["iso", "scan"]], ids=" ".join)
@@ -70,4 +70,4 @@ def test_a_daemon_that_does_not_answer_is_named_with_what_to_start(kimchi, tmp_p
 
 
 def test_a_scan_that_finds_no_host_names_the_one_that_needs_none(bare):
-    assert "kimchictl iso scan --deep PATH needs no host" in bare("iso", "scan").stderr
+    assert "kimchictl iso scan --deep PATH needs no host" in bare(["iso", "scan"])[0].stderr.decode()

@@ -20,7 +20,7 @@ namespaces gives it; the kernel ends everything in it (libvirtd, qemu, dnsmasq, 
     pid uts
 
 All other paths are the machine's, so a pool in a temporary directory has the same path inside and outside.
-Needs root and the packages of setup/packages.py, but nothing outside of Python's own library.
+Needs root and the packages that setup/machine.py names, but nothing outside of Python's own library.
 """
 
 from __future__ import annotations
