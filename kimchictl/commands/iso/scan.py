@@ -68,7 +68,8 @@ def scan(
     if result.places or not result.failures:
         _emit(app, result, changed, everything)
     if result.interrupted:
-        raise KeyboardInterrupt  # the index and the output have what was found until then
+        app.note("what was found until now is kept; the next scan finds the rest")
+        raise KeyboardInterrupt
     attempts = len(result.places) + len(result.failures)
     failed = exit_status(attempts, [error.exit_status for error in result.failures])
     if failed or created_failures or (strict and result.problems):

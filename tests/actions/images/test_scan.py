@@ -13,10 +13,12 @@ import pytest
 
 from kimchictl import files
 from kimchictl.actions.images.scan import ScanOptions, ScanResult, deep_scan
+from kimchictl.actions.images.surveys import place_name
 from kimchictl.errors import Failed, Locked, NotFound
 from kimchictl.media.scan import counted, pairwalk, stamps
 from kimchictl.media.scan.index import Index
 from kimchictl.media.scan.walk import Counters
+from kimchictl.virt.connection import open_host
 from lab.images import make_image, relabel
 
 Scan = Callable[..., ScanResult]
@@ -432,3 +434,12 @@ def test_a_disk_that_is_full_costs_the_memory_alone(scan: Scan, monkeypatch: pyt
     for needed in ("changed", "create_templates"):
         with pytest.raises(Failed, match="No space left"):
             scan(**{needed: True})
+
+
+def test_pools_of_other_daemons_of_this_machine_are_other_places() -> None:
+    uris = ("qemu:///system", "qemu:///session", "qemu+unix:///system?socket=/run/other", "qemu+ssh://far/system")
+    with open_host("test:///default") as host:
+        names = []
+        for host.uri in uris:
+            names.append(place_name(host, "images"))
+    assert names == ["pool:images", *(f"pool:images@{uri}" for uri in uris[1:])]
