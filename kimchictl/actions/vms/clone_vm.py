@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from kimchictl.actions.storage.volume_changes import clone_volume
 from kimchictl.actions.vms.plan_vm import volume_name
+from kimchictl.actions.vms.provision import define_vm
 from kimchictl.actions.vms.undo import take_back, uninterrupted
 from kimchictl.actions.vms.unfinished import Note, note_for
 from kimchictl.actions.vms.vm_usage import as_raw, find_users
@@ -27,7 +28,7 @@ from kimchictl.virt.domain.copydomain import as_clone, put_image
 from kimchictl.virt.domain.definition import parse, read_definition, redefine
 from kimchictl.virt.domain.domainread import VmDisk
 from kimchictl.virt.domain.nvram import copy_nvram
-from kimchictl.virt.domain.undefine import belongings_of, undefine_vm
+from kimchictl.virt.domain.undefine import belongings_of
 from kimchictl.virt.storage import volumes
 from kimchictl.virt.storage.volumes import Volume
 
@@ -115,51 +116,60 @@ def clone_vm(
     note = note_for(state_dir, host, plan.name)
     with ExitStack() as undo:
         undo.callback(note.done)
-        source = parse(before, f"vm {plan.source!r}")
-        for disk, volume in plan.own:
-            made = _disk(host, plan.name, disk, volume, pool or volume.pool, linked, progress, state_dir)
-            _undo_noted(host, made, undo, note)
-            put_image(clone, disk.target, made.path or "", made.format or "raw", made.type)
-            if linked:
-                own = _overlay(host, plan.source, disk, volume, volume.pool)
-                _undo_noted(host, own, undo, note)
-                put_image(source, disk.target, own.path or "", "qcow2", "file")
         if linked:
-            # First, as both would write to the same disk if this were killed between the two.
-            with uninterrupted():
-                redefine(host, plan.source, source)
-                left = f"vm {plan.source!r} keeps its new disks"
-                undo.callback(take_back, host, left, lambda: redefine(host, plan.source, parse(before, plan.source)))
-        with uninterrupted():
-            domains.define(host, plan.name, xml.serialize(clone))
-            left = f"vm {plan.name!r} is left behind"
-            undo.callback(take_back, host, left, lambda: undefine_vm(host, plan.name))
+            # The source first: both would write to the same disk if this were killed between the two.
+            _link(host, _Making(host, plan.source, None, undo, note), plan, before)
+        making = _Making(host, plan.name, pool, undo, note)
+        for disk, volume in plan.own:
+            made = making.overlay(disk, volume) if linked else making.copy(disk, volume, progress, state_dir)
+            put_image(clone, disk.target, made.path or "", made.format or "raw", made.type)
+        define_vm(host, plan.name, xml.serialize(clone), undo)
         copy_nvram(host, plan.source, plan.name)
         undo.pop_all()
     note.done()
     return plan.name
 
 
-def _disk(
-    host: "Host", vm: str, disk: VmDisk, volume: Volume, pool: str, linked: bool, progress: Progress, state: str | None
-) -> Volume:
-    """The clone's own; a copy takes long, can be interrupted, and has a note of its own."""
-    if linked:
-        return _overlay(host, vm, disk, volume, pool)
-    name = _free(host, vm, disk.format or "raw", pool)
-    return clone_volume(host, volume.pool, volume.name, pool, name, progress, state)
-
-
-def _overlay(host: "Host", vm: str, disk: VmDisk, volume: Volume, pool: str) -> Volume:
-    """What the domain says of the format counts: the beginning of a raw disk is whatever its guest wrote."""
-    name, size = _free(host, vm, "qcow2", pool), volume.capacity or 0
-    return volumes.create_volume(host, pool, name, size, "qcow2", volume.path, disk.format)
-
-
-def _undo_noted(host: "Host", made: Volume, undo: ExitStack, note: Note) -> None:
+def _link(host: "Host", making: "_Making", plan: ClonePlan, before: str) -> None:
+    """New disks for the source, whose definition was `before`, upon those that it has."""
+    source = parse(before, f"vm {plan.source!r}")
+    for disk, volume in plan.own:
+        own = making.overlay(disk, volume)
+        put_image(source, disk.target, own.path or "", "qcow2", "file")
     with uninterrupted():
-        undo_volume(host, made, undo)
-        note.has(made.pool, made.name, made.capacity)
+        redefine(host, plan.source, source)
+        left = f"vm {plan.source!r} keeps its new disks"
+        making.undo.callback(take_back, host, left, lambda: redefine(host, plan.source, parse(before, plan.source)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Making:
+    """Makes volumes for `vm`, in `pool` (None: each beside its original), which are noted, and undone with all else."""
+
+    host: "Host"
+    vm: str
+    pool: str | None
+    undo: ExitStack
+    note: Note
+
+    def overlay(self, disk: VmDisk, volume: Volume) -> Volume:
+        """What the domain says of the format counts: the beginning of a raw disk is whatever its guest wrote."""
+        pool, size = self.pool or volume.pool, volume.capacity or 0
+        name = _free(self.host, self.vm, "qcow2", pool)
+        with uninterrupted():
+            return self._kept(volumes.create_volume(self.host, pool, name, size, "qcow2", volume.path, disk.format))
+
+    def copy(self, disk: VmDisk, volume: Volume, progress: Progress, state_dir: str | None) -> Volume:
+        """It takes long, can be interrupted, and has a note of its own."""
+        pool = self.pool or volume.pool
+        name = _free(self.host, self.vm, disk.format or "raw", pool)
+        return self._kept(clone_volume(self.host, volume.pool, volume.name, pool, name, progress, state_dir))
+
+    def _kept(self, made: Volume) -> Volume:
+        with uninterrupted():
+            undo_volume(self.host, made, self.undo)
+            self.note.has(made.pool, made.name, made.capacity)
+        return made
 
 
 def _free(host: "Host", vm: str, form: str, pool: str) -> str:

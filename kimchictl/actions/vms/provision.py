@@ -63,7 +63,7 @@ def provision(
     if login is not None:
         note.begin()
         media = _with_login(host, plan, login, undo)
-    _define(host, plan.name, domain_xml(replace(plan.domain, disks=disks, media=media)), undo)
+    define_vm(host, plan.name, domain_xml(replace(plan.domain, disks=disks, media=media)), undo)
     return Made(plan.name, note)
 
 
@@ -142,7 +142,8 @@ def with_secret(host: "Host", vm: str, medium: Medium, login: Login, undo: ExitS
     return replace(medium, user=login.user, secret=usage)
 
 
-def _define(host: "Host", name: str, document: str, undo: ExitStack) -> None:
+def define_vm(host: "Host", name: str, document: str, undo: ExitStack) -> None:
+    """Define a VM, which is undefined when it is undone. Raises Exists, Invalid."""
     with uninterrupted():
         domains.define(host, name, document)
         undo.callback(take_back, host, f"vm {name!r} is left behind", lambda: undefine_vm(host, name))
