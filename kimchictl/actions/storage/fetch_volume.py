@@ -97,7 +97,7 @@ def _through_libvirt(
         raise Failed(f"{name} needs {format_size(size)}, and {format_size(available)} are free in pool {pool!r}")
     progress.begin(f"fetching {name}", size, "bytes")
     try:
-        with noted(host, state_dir, "fetch", pool, name, size) as note:
+        with noted(host, state_dir, "fetch", pool, name, size, grows=True) as note:
             filling = _reported(chain([first], pieces), transfer, progress.advance)
             upload(host, pool, name, size, filling, note.made)
     finally:

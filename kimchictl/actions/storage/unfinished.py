@@ -34,7 +34,8 @@ _KEYS = {"pool", "volume", "capacity", "seed", "at", "made"}
 class Note:
     """What is noted of one volume that is being made; without a `path` nothing is.
 
-    `whole` names a volume of the same pool that has all of the content already.
+    With `grows` it has `capacity` bytes at its end and fewer before. `replaces`: it is whole, and about to be copied to
+    the name of another, which goes before that.
     """
 
     path: str | None
@@ -43,12 +44,18 @@ class Note:
     pool: str
     volume: str
     capacity: int | None
-    whole: str | None = None
+    grows: bool = False
     is_made: bool = False
+    replaces: str | None = None
 
     def made(self) -> None:
         """The volume is there, and it was this process that made it."""
         self.is_made = True
+        self.write()
+
+    def whole(self, replaces: str) -> None:
+        """It has all of its content, and must not be lost from now on unless there is a volume `replaces`."""
+        self.replaces = replaces
         self.write()
 
     def write(self) -> None:
@@ -56,7 +63,8 @@ class Note:
         if self.path is None:
             return
         entry = {"pool": self.pool, "volume": self.volume, "capacity": self.capacity, "seed": False, "at": time.time()}
-        record = {"verb": self.verb, "whole": self.whole, "volumes": [{**entry, "made": self.is_made}]}
+        entry |= {"made": self.is_made, "grows": self.grows}
+        record = {"verb": self.verb, "replaces": self.replaces, "volumes": [entry]}
         try:
             write_note(self.path, self.host.uri, record)
         except KimchiError as error:
@@ -71,17 +79,11 @@ class Note:
 
 @contextmanager
 def noted(
-    host: "Host",
-    state_dir: str | None,
-    verb: str,
-    pool: str,
-    volume: str,
-    capacity: int | None,
-    whole: str | None = None,
+    host: "Host", state_dir: str | None, verb: str, pool: str, volume: str, capacity: int | None, grows: bool = False
 ) -> Iterator[Note]:
     """A note for the time that `verb` makes `volume`; it stays where a half of it does, as the connection is gone."""
     path = new_note(state_dir) if state_dir is not None and not host.is_test else None
-    note = Note(path, host, verb, pool, volume, capacity, whole)
+    note = Note(path, host, verb, pool, volume, capacity, grows)
     note.write()
     try:
         yield note
@@ -103,46 +105,61 @@ def _is_gone(host: "Host", pool: str, volume: str) -> bool:
 
 
 def take_back(host: "Host", state_dir: str, pool: str, but: str | None = None) -> list[str]:
-    """Delete what killed processes left in `pool`; a sentence for each thing. The volume `but` is left alone."""
-    notes = [(path, record) for path, record in find_notes(state_dir, host.uri) if is_of_volumes(record)]
-    alive = {name for _, record in notes if not is_abandoned(record) for name in _names(record)}
+    """Delete what processes left in `pool` that are gone; a sentence for each thing. The volume `but` is left alone."""
+    notes = {path: record for path, record in find_notes(state_dir, host.uri) if is_of_volumes(record)}
     said: list[str] = []
-    for path, record in notes:
-        names = _names(record)
-        if not is_abandoned(record) or any(of != pool or name == but for of, name in names):
+    # What is whole stands in for what is being copied from it, so that is looked at first.
+    for path, record in sorted(notes.items(), key=lambda item: bool(item[1].get("replaces"))):
+        if not is_abandoned(record) or any(of != pool or name == but for of, name in _names(record)):
             continue
+        others = {name for other, each in notes.items() if other != path for name in _names(each)}
         try:
-            said += [*_taken_back(host, record, alive)]
+            if (missing := _missing(host, pool, record, others)) is not None:
+                said += missing
+                continue
+            said += [*_taken_back(host, record, others)]
             remove_note(path)
+            del notes[path]
         except KimchiError as error:
-            said.append(f"what {_killed(record)} left in pool {pool!r} cannot be removed yet: {error}")
+            said.append(f"what {_broken(record)} left in pool {pool!r} cannot be removed yet: {error}")
     return said
 
 
-def _taken_back(host: "Host", record: dict[str, Any], alive: set[tuple[str, str]]) -> Iterator[str]:
+def _missing(host: "Host", pool: str, record: dict[str, Any], others: set[tuple[str, str]]) -> list[str] | None:
+    """What is to be said of a volume that must stay, as it is all there is of what it was to replace; else None."""
+    replaces, (_, name) = record.get("replaces"), _names(record)[0]
+    taken = volumes.names(host, pool) if isinstance(replaces, str) else set()
+    if name not in taken:
+        return None
+    if (pool, replaces) in others:
+        return []  # somebody is at it, or its half cannot be deleted yet
+    if replaces in taken:
+        return None
+    words = f"kimchictl volume clone {quote(pool)} {quote(name)} {quote(str(replaces))}"
+    return [f"pool:{pool}/{name} has all that was uploaded as pool:{pool}/{replaces}: {words}"]
+
+
+def _taken_back(host: "Host", record: dict[str, Any], others: set[tuple[str, str]]) -> Iterator[str]:
     for entry in record["volumes"]:
         pool, name = entry["pool"], entry["volume"]
-        if (pool, name) in alive:
+        if (pool, name) in others:
             continue  # somebody is at it again
         try:
             found, file = volumes.read_both(volumes.find_handle(host, pool, name), pool)
         except NotFound:
             continue
         if not is_ours(entry, found, file):
-            yield f"pool:{pool}/{name} may be left from {_killed(record)}; it is not certain, and stays"
+            yield f"pool:{pool}/{name} may be left from {_broken(record)}; it is not certain, and stays"
         elif not in_use(host, found):
             volumes.delete_volume(host, pool, name)
-            yield f"pool:{pool}/{name} deleted: it was left from {_killed(record)}"
-        if isinstance(whole := record.get("whole"), str):
-            yield (
-                f"pool:{pool}/{whole} has what pool:{pool}/{name} was to have: "
-                f"kimchictl volume clone {quote(pool)} {quote(whole)} {quote(name)}"
-            )
+            yield f"pool:{pool}/{name} deleted: it was left from {_broken(record)}"
 
 
 def is_ours(entry: dict[str, Any], found: Volume, file: VolumeFile) -> bool:
     """Whether a volume is the one that the note's `entry` tells of. Its capacity may be what a header in it says."""
-    if entry["capacity"] is not None and entry["capacity"] not in (found.capacity, file.size or 0):
+    capacity, size = entry["capacity"], file.size or 0
+    grown = (entry["seed"] or entry.get("grows")) and type(capacity) is int and size <= capacity
+    if capacity is not None and not grown and capacity not in (found.capacity, size):
         return False
     if entry["made"]:
         return True
@@ -161,7 +178,7 @@ def marked(host: "Host", state_dir: str, listed: Iterable[Volume]) -> list[Volum
     said: dict[tuple[str, str], str] = {}
     for _, record in find_notes(state_dir, host.uri):
         if is_of_volumes(record):
-            text = f"left from {_killed(record)}" if is_abandoned(record) else _who(record)
+            text = f"left from {_broken(record)}" if is_abandoned(record) else _who(record)
             said.update(dict.fromkeys(_names(record), text))
     return [replace(each, unfinished=said.get((each.pool, each.name))) for each in listed] if said else list(listed)
 
@@ -207,5 +224,5 @@ def _who(record: dict[str, Any]) -> str:
     return f"{record['verb']} by process {record['process'].get('pid')}"
 
 
-def _killed(record: dict[str, Any]) -> str:
+def _broken(record: dict[str, Any]) -> str:
     return f"{'an' if record['verb'][:1] in 'aeiou' else 'a'} {record['verb']} that broke off"

@@ -15,7 +15,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
-from kimchictl.actions.storage.volume_upload import READ, plain, require_same
+from kimchictl.actions.storage.volume_input import READ, plain
+from kimchictl.actions.storage.volume_upload import require_same
 from kimchictl.errors import Exists, Failed, KimchiError
 from kimchictl.files import failed
 from kimchictl.media.remote.checksums import Checksum

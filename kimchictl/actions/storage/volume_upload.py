@@ -11,22 +11,19 @@ A note (unfinished.py) tells the next verb of what a killed process left.
 
 import hashlib
 import os
-import stat
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator
 from secrets import token_hex
 from shlex import quote
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from kimchictl import files
-from kimchictl.actions.storage.unfinished import noted
+from kimchictl.actions.storage.unfinished import Note, noted
 from kimchictl.actions.storage.volume_changes import copy_here
+from kimchictl.actions.storage.volume_input import Input, plain
 from kimchictl.actions.storage.volume_use import require_childless, require_still
 from kimchictl.actions.vms.vm_usage import find_users, with_users
 from kimchictl.errors import Damaged, Failed, Invalid, NotFound
 from kimchictl.media.remote.checksums import Checksum
-from kimchictl.media.source import Source, Unreadable, open_source
 from kimchictl.progress import SILENT, Progress
 from kimchictl.units import format_size
 from kimchictl.virt.storage import pools, volumes, volumestream
@@ -36,94 +33,7 @@ from kimchictl.virt.storage.volumes import BLOCK_POOLS, Volume
 if TYPE_CHECKING:
     from kimchictl.virt.connection import Host
 
-READ = 1 << 20
 _NAME_LIMIT = 200  # bytes of a name that its part's name takes over
-_ZEROS = bytes(READ)
-
-
-@dataclass(frozen=True, slots=True)
-class Input:
-    """What is uploaded: `size` bytes, None where only its end will tell; `taken` is what they take on a disk here.
-
-    A piece that is a number is that many zeros.
-    """
-
-    name: str
-    size: int | None
-    taken: int | None
-    pieces: Callable[[], Iterator[bytes | int]]
-
-
-@contextmanager
-def open_input(path: str, size: int | None = None, stdin: BinaryIO | None = None) -> Iterator[Input]:
-    """The file, block device or pipe at `path`; "-" is `stdin`. `size` is what a pipe is said to give.
-
-    Raises NotFound, Unreadable, Invalid.
-    """
-    if path == "-" and stdin is not None:
-        yield Input("standard input", _rest(stdin) if size is None else size, None, lambda: _read(stdin, path))
-    elif _is_pipe(path):
-        try:
-            with open(path, "rb", buffering=0) as pipe:
-                yield Input(path, size, None, lambda: _read(pipe, path))
-        except OSError as error:
-            raise files.failed("read", path, error) from error
-    else:
-        with open_source(path) as source:
-            length = source.size or 0
-            if size not in (None, length):
-                raise Invalid(f"{path} has {length} bytes, not {size}", "--size is for what comes through a pipe")
-            yield Input(source.location, length, _taken(source), lambda: _pieces(source, length))
-
-
-def _is_pipe(path: str) -> bool:
-    try:
-        return stat.S_ISFIFO(os.stat(path).st_mode)
-    except (OSError, ValueError):
-        return False  # opening it says why
-
-
-def _rest(stream: BinaryIO) -> int | None:
-    """What is left of a file that is standard input; None for a pipe."""
-    try:
-        status = os.fstat(stream.fileno())
-        return status.st_size - stream.tell() if stat.S_ISREG(status.st_mode) else None
-    except (OSError, ValueError):
-        return None
-
-
-def _read(stream: BinaryIO, what: str) -> Iterator[bytes]:
-    while True:
-        try:
-            piece = stream.read(READ)
-        except (OSError, ValueError) as error:
-            raise Unreadable(f"{what!r} cannot be read", str(error)) from error
-        if not piece:
-            return
-        yield piece
-
-
-def _pieces(source: Source, size: int) -> Iterator[bytes | int]:
-    offset = 0
-    while offset < size:
-        data = min(source.next_data(offset), size)
-        if data > offset:
-            yield data - offset
-            offset = data
-        elif piece := source.read(offset, min(READ, size - offset)):
-            yield piece
-            offset += len(piece)
-        else:
-            return  # it shrank meanwhile
-
-
-def _taken(source: Source) -> int:
-    """Holes are not sent. What a compressing file system takes less, is."""
-    size = source.size or 0
-    return min(size, os.stat(source.location).st_blocks * 512) if source.kind == "file" else size
-
-
-# ---- where to --------------------------------------------------------------------------------------------------------
 
 
 def find_target(host: "Host", pool: str, name: str) -> Volume | None:
@@ -172,10 +82,10 @@ def upload_file(
     pieces = given.pieces()
     if expected is not None:
         pieces = _verified(pieces, given.name, expected)
-    made = _upload(host, pool, title, given.size, pieces, progress, state_dir, name)
-    if replace is None:
-        return made
-    return _put_in_place(host, made, replace, progress, state_dir)
+    with noted(host, state_dir, "upload", pool, title, given.size, grows=True) as note:
+        progress.begin(f"uploading {name}", given.size, "bytes")
+        made = _fill(host, pool, title, given.size, pieces, progress, note)
+        return made if replace is None else _put_in_place(host, made, replace, progress, state_dir, note)
 
 
 def _part_name(name: str) -> str:
@@ -188,19 +98,22 @@ def copy_bytes(
     """Copy a volume through this machine as the bytes that it is, whatever they look like."""
     size = volumes.find_file(host, volume.pool, volume.name).size or volume.capacity or 0
     pieces = volumestream.download(host, volume.pool, volume.name)
-    return _upload(host, pool, new, size, pieces, progress, state_dir)
+    with noted(host, state_dir, "copy", pool, new, size, grows=True) as note:
+        progress.begin(f"copying {volume.name}", size, "bytes")
+        return _fill(host, pool, new, size, pieces, progress, note)
 
 
-def _upload(
+def _fill(
     host: "Host",
     pool: str,
     name: str,
     size: int | None,
     pieces: Iterator[bytes | int],
     progress: Progress,
-    state_dir: str | None,
-    shown: str | None = None,
+    note: Note,
 ) -> Volume:
+    """A new volume of `pieces`, whose progress has begun."""
+
     def reported() -> Iterator[bytes | int]:
         done = 0
         for piece in pieces:
@@ -208,10 +121,8 @@ def _upload(
             done += piece if isinstance(piece, int) else len(piece)
             progress.advance(done)
 
-    progress.begin(f"uploading {shown or name}", size, "bytes")
     try:
-        with noted(host, state_dir, "upload", pool, name, size) as note:
-            return volumestream.upload(host, pool, name, size, reported(), note.made)
+        return volumestream.upload(host, pool, name, size, reported(), note.made)
     finally:
         progress.end()
 
@@ -245,7 +156,9 @@ def require_same(what: str, found: Checksum, expected: Checksum) -> None:
 # ---- in the place of another -----------------------------------------------------------------------------------------
 
 
-def _put_in_place(host: "Host", made: Volume, old: Volume, progress: Progress, state_dir: str | None) -> Volume:
+def _put_in_place(
+    host: "Host", made: Volume, old: Volume, progress: Progress, state_dir: str | None, note: Note
+) -> Volume:
     """`made` under the name of `old`, which goes."""
     directory = directory_here(host, made.pool)
     try:
@@ -258,6 +171,7 @@ def _put_in_place(host: "Host", made: Volume, old: Volume, progress: Progress, s
     except BaseException:
         volumes.delete_volume(host, made.pool, made.name)
         raise
+    note.whole(old.name)
     volumes.delete_volume(host, old.pool, old.name)
     try:
         done = _copied(host, made, old.name, progress, state_dir)
@@ -288,15 +202,3 @@ def _copied(host: "Host", made: Volume, name: str, progress: Progress, state_dir
     if made.type in ("file", "block") and made.format in ("raw", "iso"):
         return copy_here(host, made, made.pool, name, progress, state_dir)
     return copy_bytes(host, made, made.pool, name, progress, state_dir)
-
-
-def plain(pieces: Iterable[bytes | int]) -> Iterator[bytes]:
-    """Holes as the zeros that they stand for."""
-    for piece in pieces:
-        if isinstance(piece, bytes):
-            yield piece
-            continue
-        while piece:
-            length = min(piece, READ)
-            yield _ZEROS[:length]
-            piece -= length

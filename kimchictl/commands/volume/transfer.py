@@ -42,7 +42,8 @@ def upload(
       kimchictl -c qemu+ssh://far/system volume upload default disk.qcow2 --name web.qcow2
       xzcat disk.img.xz | kimchictl volume upload default - --name web.img
     """
-    from kimchictl.actions.storage.volume_upload import find_target, open_input, upload_file
+    from kimchictl.actions.storage.volume_input import open_input
+    from kimchictl.actions.storage.volume_upload import find_target, upload_file
 
     expected, stdin = _expected(checksum), _stdin() if file == "-" else None
     if file == "-" and not name:

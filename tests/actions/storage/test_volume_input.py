@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from kimchictl.actions.storage.volume_upload import open_input, plain
+from kimchictl.actions.storage.volume_input import open_input, plain
 from kimchictl.errors import Invalid, KimchiError, NotFound
 
 MIB = 1 << 20
