@@ -37,7 +37,7 @@ def _documents(kind: str) -> Callable[[App], Iterable[str]]:
 
 
 def _images(app: App) -> Iterable[str]:
-    return [image.location for image in app.index.images().images]
+    return list(app.index.images().rows)
 
 
 def _listed(method: str) -> Callable[[App], Iterable[str]]:
