@@ -87,6 +87,39 @@ def test_a_module_imports_only_from_its_left():
     assert sorted((name, imported) for name, imported in ours if layer(imported) > layer(name)) == []
 
 
+def used_by(name: str) -> set[str]:
+    """The modules of ours that a module imports, inside of functions too, but not only for its types."""
+    hinted = {
+        id(inner)
+        for node in nodes(name)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        for inner in ast.walk(node)
+    }
+    found = set()
+    for node in nodes(name):
+        if isinstance(node, ast.ImportFrom) and node.module and id(node) not in hinted:
+            found |= {
+                full if (full := f"{node.module}.{alias.name}") in MODULES else node.module for alias in node.names
+            }
+    return found & MODULES.keys() - {name}
+
+
+def test_no_file_is_imported_by_what_it_imports():
+    uses = {name: used_by(name) for name in MODULES}
+    circles = {name: sorted(other for other in uses[name] if name in reached(uses, other)) for name in uses}
+    assert {name: others for name, others in circles.items() if others} == {}
+
+
+def reached(uses: dict[str, set[str]], start: str) -> set[str]:
+    """All that `start` leads to, itself included."""
+    found, queue = {start}, [start]
+    for name in queue:
+        new = uses[name] - found
+        found |= new
+        queue += new
+    return found
+
+
 def test_a_heavy_library_has_one_home():
     found = [(name, of, top) for name in MODULES for of, top in imports(name) if of.split(".")[0] in HOMES]
     homes = [(name, of) for name, of, _top in found if ".".join(name.split(".")[:2]) not in HOMES[of.split(".")[0]]]

@@ -135,7 +135,7 @@ def large(pool, monkeypatch):
 
 
 def test_a_copy_tells_how_far_it_is(host, large, kimchi, monkeypatch):
-    from kimchictl.actions.storage.volume_changes import clone_volume
+    from kimchictl.actions.storage.clone_volume import clone_volume
     from kimchictl.progress import Progress
     from kimchictl.virt.connection import open_host
 

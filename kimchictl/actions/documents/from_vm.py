@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from kimchictl.actions.documents.create_template import Draft, Kept, keep, preview
 from kimchictl.actions.documents.provenance import made
-from kimchictl.actions.storage.volume_changes import clone_volume
+from kimchictl.actions.storage.clone_volume import clone_volume
 from kimchictl.actions.vms.clone_vm import undo_volume, volume_of
 from kimchictl.actions.vms.undo import uninterrupted
 from kimchictl.catalog.merge import merge

@@ -1,4 +1,4 @@
-"""What is done to volumes: made upon another one, resized, cloned, wiped."""
+"""What is done to volumes: made upon another one, resized, copied by the host, wiped."""
 
 import os
 import time
@@ -9,7 +9,7 @@ from kimchictl.actions.images.sources import split_source
 from kimchictl.actions.storage.unfinished import noted
 from kimchictl.actions.storage.volume_use import known, known_as_raw, require_childless, require_still, require_unused
 from kimchictl.actions.vms.vm_usage import as_raw
-from kimchictl.errors import Exists, Invalid, NotFound, UsageError
+from kimchictl.errors import Invalid, NotFound, UsageError
 from kimchictl.media.diskimage import read_qcow2
 from kimchictl.progress import SILENT, Progress
 from kimchictl.units import GIB, format_size, parse_size
@@ -101,34 +101,6 @@ def resize_volume(host: "Host", volume: Volume, size: int, shrink: bool = False)
     return volumes.find_volume(host, volume.pool, volume.name)
 
 
-def clone_volume(
-    host: "Host",
-    pool: str,
-    name: str,
-    to_pool: str | None = None,
-    new: str | None = None,
-    progress: Progress = SILENT,
-    state_dir: str | None = None,
-) -> Volume:
-    """Copy a volume, with all that backs it, into `to_pool` (None: its own) as `new` (None: NAME-clone1).
-
-    With `state_dir` there is a note of it meanwhile. Raises NotFound, Exists, InUse, Invalid.
-    """
-    looks = volumes.find_volume(host, pool, name)
-    target, volume = to_pool or pool, known(host, looks)
-    require_still(host, volume)
-    require_known_chain(host, volume)
-    title = new or _clone_name(name, volumes.names(host, target))
-    volumes.check_name(title)
-    if title in volumes.names(host, target):
-        raise Exists(f"volume {title!r} already exists in pool {target!r}")
-    if volume.format == "raw" and looks.format not in ("raw", "iso", None):
-        from kimchictl.actions.storage.volume_upload import copy_bytes
-
-        return as_raw(copy_bytes(host, volume, target, title, progress, state_dir))
-    return copy_here(host, volume, target, title, progress, state_dir)
-
-
 def copy_here(
     host: "Host", volume: Volume, pool: str, new: str, progress: Progress = SILENT, state_dir: str | None = None
 ) -> Volume:
@@ -178,14 +150,6 @@ def _require_own_data(host: "Host", volume: Volume) -> None:
         data_file = read_qcow2(source).data_file
     if data_file is not None:
         raise Invalid(f"volume {volume.name!r} of pool {volume.pool!r} keeps its data in {data_file!r}, another file")
-
-
-def _clone_name(name: str, taken: set[str]) -> str:
-    stem, suffix = os.path.splitext(name)
-    number = 1
-    while f"{stem}-clone{number}{suffix}" in taken:
-        number += 1
-    return f"{stem}-clone{number}{suffix}"
 
 
 def wipe_volume(host: "Host", volume: Volume, algorithm: str = "zero", progress: Progress = SILENT) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from kimchictl.actions.storage.volume_changes import clone_volume
+from kimchictl.actions.storage.clone_volume import clone_volume
 from kimchictl.actions.vms.plan_vm import volume_name
 from kimchictl.actions.vms.provision import define_vm
 from kimchictl.actions.vms.undo import take_back, uninterrupted

@@ -60,7 +60,7 @@ def clone(app: App, pool_name: str, name: str, new: str | None, to_pool: str | N
       kimchictl volume clone default web.qcow2 web2.qcow2
       kimchictl volume clone default web.qcow2 --to backup
     """
-    from kimchictl.actions.storage.volume_changes import clone_volume
+    from kimchictl.actions.storage.clone_volume import clone_volume
 
     clean_up(app, to_pool or pool_name)
     with app.task(f"copy of {name} of pool {pool_name}", app.remote_host) as progress:

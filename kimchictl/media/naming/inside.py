@@ -15,13 +15,16 @@ match as the label `inside`. Never more than MAX_READS reads, MAX_BYTES bytes an
 import re
 import struct
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kimchictl.errors import KimchiError
-from kimchictl.media.descriptors import read_descriptors
+from kimchictl.media.descriptors import Descriptors, read_descriptors
+from kimchictl.media.naming.iso_tree import IsoTree
 from kimchictl.media.naming.labels import MAX_INSIDE
+from kimchictl.media.naming.nodes import Node, Tree, find, read_node
 from kimchictl.media.naming.osinfo_files import Element, Unparsable, parse_document
-from kimchictl.media.naming.tree import Node, Tree, find, read_node, trees
+from kimchictl.media.naming.udf_tree import UdfTree
 from kimchictl.media.source import Source
 
 MAX_READS = 64
@@ -81,7 +84,7 @@ def look_inside(source: Source) -> Inside:
     bounded = _Bounded(source)
     path = text = arch = None
     try:
-        for tree in trees(bounded, read_descriptors(bounded)):
+        for tree in _trees(bounded, read_descriptors(bounded)):
             path, text = _first_text(bounded, tree)
             arch = arch or _boot_files(tree)
             if text:
@@ -89,6 +92,16 @@ def look_inside(source: Source) -> Inside:
     except (_Spent, KimchiError, struct.error):
         pass  # what was found so far is what there is
     return Inside(path, text, arch)
+
+
+def _trees(source: Source, found: Descriptors) -> Iterator[Tree]:
+    """The trees of a medium, the most telling first: of a bridge of UDF and ISO 9660, UDF may hold all there is."""
+    kinds = {volume.kind: volume for volume in reversed(found.volumes)}
+    for kind in ("primary", "joliet"):
+        if kind in kinds:
+            yield IsoTree(source, kinds[kind])
+    if found.udf:
+        yield UdfTree(source)
 
 
 def _first_text(source: Source, tree: Tree) -> tuple[str | None, str | None]:

@@ -14,7 +14,7 @@ import struct
 from collections.abc import Iterator
 from functools import partial
 
-from kimchictl.media.naming.tree import Directories, Node, Opener
+from kimchictl.media.naming.nodes import Directories, Node, Opener
 from kimchictl.media.sectors import SECTOR
 from kimchictl.media.source import Source
 
