@@ -56,6 +56,18 @@ def test_a_pool_of_this_machine_costs_the_same_calls_whatever_is_in_it(pool, hos
     assert "listAllVolumes" in calls and len(calls) < 20, calls
 
 
+def test_any_other_pool_costs_one_call_a_volume(pool, host, monkeypatch):
+    for number in range(20):
+        (pool / f"{number}").write_bytes(b"x")
+    calls = []
+    monkeypatch.setattr("kimchictl.virt.storage.volumes.FILE_POOLS", ())
+    for name in ("XMLDesc", "info", "path", "key"):
+        monkeypatch.setattr(libvirt.virStorageVol, name, counted(calls, name, getattr(libvirt.virStorageVol, name)))
+    with open_host(host.uri) as opened:
+        opened.conn.storagePoolLookupByName("p").refresh()
+        assert len(list_volumes(opened, "p")) == len(calls) == 20
+
+
 def counted(calls, name, work):
     def call(*argv):
         calls.append(name)
