@@ -173,7 +173,7 @@ def listing(bench: Bench, work: Path, rounds: int) -> dict[str, float]:
         (top / f"{number}.iso").write_bytes(image(LABELS[number % len(LABELS)]))
     bench.first(top)
     commands: dict[str, list[object]] = {
-        "reading": [sys.executable, "-c", READ.format(index=str(bench.state / "scan/images.json"))],
+        "reading": [sys.executable, "-c", READ.format(index=str(bench.state / "scan/images"))],
         **{form: [bench.kimchictl, "iso", "list", "-o", form] for form in ("table", "json")},
     }
     times: dict[str, list[float]] = {name: [] for name in commands}

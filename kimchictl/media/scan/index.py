@@ -1,7 +1,7 @@
 """What the scans found: one document, replaced whole; and beside it, of each place, the stamps of its directories.
 
     STATE_DIR/scan/          as root 2750 and group libvirt, so that its files are that group's; a user's own is 0700
-      images.json            every place and its images: what `iso list` reads, without a lock
+      images                 every place and its images: what `iso list` reads, without a lock; see the module document
       stamps-PLACE-ID        the directories of one place; worth only time, see the module stamps. The document
                              names the one that belongs to it, so that a scan that dies leaves a matching pair
       .lock                  held while the document is read, changed and replaced
@@ -29,7 +29,7 @@ from kimchictl.media.scan.entries import Row, changed, to_images
 from kimchictl.media.scan.stamps import Stamps, decode
 from kimchictl.query import natural
 
-_NAME = "images.json"
+_NAME = "images"
 
 
 class Found(NamedTuple):

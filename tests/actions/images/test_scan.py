@@ -273,11 +273,11 @@ def test_two_scans_of_different_places_at_once_both_count(index: Index, tree: Pa
 
 def test_a_damaged_index_is_set_aside_with_a_note_and_made_anew(scan: Scan, index: Index) -> None:
     scan()
-    path = Path(index.own, "images.json")
+    path = Path(index.own, "images")
     path.write_bytes(path.read_bytes()[:-20])
     again = scan()
     assert len(again.images) == 2 and "damaged" in again.notes[0]
-    assert Path(index.own, "images.json.damaged").exists() and scan().notes == ()
+    assert Path(index.own, "images.damaged").exists() and scan().notes == ()
 
 
 def test_damaged_or_missing_stamps_cost_a_full_scan_and_nothing_else(scan: Scan, index: Index) -> None:

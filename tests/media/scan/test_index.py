@@ -46,8 +46,8 @@ def test_what_was_written_is_read_again(tmp_path: Path) -> None:
         mounts=[["/", "ext4", "/dev/sda1", "/", "1"]],
     )
     wanted.declined.add(("/srv/x.iso", None, "X"))
-    (tmp_path / "images.json").write_bytes(to_bytes(wanted))
-    assert read_document(str(tmp_path / "images.json")) == wanted
+    (tmp_path / "images").write_bytes(to_bytes(wanted))
+    assert read_document(str(tmp_path / "images")) == wanted
 
 
 def test_of_the_same_location_the_nearest_layer_counts_and_a_pool_before_a_tree(index: Index) -> None:
@@ -94,7 +94,7 @@ def test_who_may_not_read_the_systems_index_is_told_so(tmp_path: Path) -> None:
 
 def test_who_has_images_of_his_own_is_told_of_the_systems_index_only_on_request(index: Index) -> None:
     put(index, document(image("/home/a.iso")))
-    Path(index.directories[0], "images.json").mkdir(parents=True)
+    Path(index.directories[0], "images").mkdir(parents=True)
     found = index.images()
     assert len(found.images) == 1 and found.notes == () and "cannot read the scan index" in found.details[0]
 
@@ -106,17 +106,17 @@ def test_roots_index_is_readable_for_the_group_libvirt_and_nobody_else(tmp_path:
     group = grp.getgrnam("libvirt").gr_gid if "libvirt" in {each.gr_name for each in grp.getgrall()} else 0
     index = Index([str(tmp_path)])
     put(index, document(image("/srv/a.iso")))
-    status = os.stat(os.path.join(index.own, "images.json"))
+    status = os.stat(os.path.join(index.own, "images"))
     assert (stat.S_IMODE(status.st_mode), status.st_gid) == (0o640, group)
 
 
 def test_a_failed_transaction_leaves_the_former_index(index: Index) -> None:
     put(index, document(image("/srv/a.iso")))
-    before = Path(index.own, "images.json").read_bytes()
+    before = Path(index.own, "images").read_bytes()
     with pytest.raises(RuntimeError), index.session() as now:
         now.places.clear()
         raise RuntimeError
-    assert Path(index.own, "images.json").read_bytes() == before
+    assert Path(index.own, "images").read_bytes() == before
 
 
 def test_forgotten_images_are_listed_no_more_and_their_place_is_read_anew(index: Index) -> None:
@@ -140,7 +140,7 @@ def test_fields_that_another_version_wrote_or_did_not_are_no_damage(tmp_path: Pa
         head["fields"][head["fields"].index("edition")] = "colour"
         rows[0] = rows[0].replace('"edition": null', '"colour": ["red"]')
 
-    path = tmp_path / "images.json"
+    path = tmp_path / "images"
     path.write_bytes(rewritten(to_bytes(document(image("/srv/a.iso", volume_id="A"))), other))
     assert read_document(str(path)).places["/srv"].entries["/srv/a.iso"].image == image("/srv/a.iso", volume_id="A")
 
@@ -173,7 +173,7 @@ def strange(value: Any, chance: random.Random) -> None:
 def test_an_index_of_any_other_shape_is_damaged_or_harmless(tmp_path: Path, seed: int) -> None:
     content = document(image("/srv/a.iso"), image("/srv/b.iso"), since={"/srv/c": None}, problems={"/srv/x": "why"})
     (tmp_path / "scan").mkdir()
-    path, chance = tmp_path / "scan/images.json", random.Random(seed)  # noqa: S311
+    path, chance = tmp_path / "scan/images", random.Random(seed)  # noqa: S311
     path.write_bytes(rewritten(to_bytes(content), lambda head, _rows: strange(head, chance)))
     found = Index([str(tmp_path)]).images()
     assert found.notes or all(isinstance(one.location, str) for one in found.images)
@@ -185,18 +185,18 @@ def test_an_index_of_any_other_shape_is_damaged_or_harmless(tmp_path: Path, seed
 
 def test_a_damaged_index_is_never_believed(tmp_path: Path) -> None:
     for content in damaged(to_bytes(document(image("/srv/a.iso"), image("/srv/b.iso")))):
-        (tmp_path / "images.json").write_bytes(content)
+        (tmp_path / "images").write_bytes(content)
         with pytest.raises(Damaged):
-            read_document(str(tmp_path / "images.json"))
+            read_document(str(tmp_path / "images"))
 
 
 @pytest.mark.parametrize(
     "content", [b"", b"\xff\xfe", b"[" * 100_000, b"null", b"[]", b'{"format": 99}', b"1" * 10_000]
 )
 def test_what_is_no_index_at_all_is_damaged(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "images.json").write_bytes(content)
+    (tmp_path / "images").write_bytes(content)
     with pytest.raises(Damaged):
-        read_document(str(tmp_path / "images.json"))
+        read_document(str(tmp_path / "images"))
 
 
 # ---- directory stamps ------------------------------------------------------------------------------------------------
