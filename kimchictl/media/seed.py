@@ -46,6 +46,9 @@ def check_user_data(data: bytes, what: str) -> None:
 
 
 def host_label(name: str) -> str:
-    """`name` as the name of a host: letters, digits and hyphens (RFC 1123 2.1)."""
-    label = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:63].strip("-")
+    """`name` as the name of a host: letters without their accents, digits and hyphens (RFC 1123 2.1)."""
+    from unicodedata import combining, normalize
+
+    plain = "".join(each for each in normalize("NFKD", name.casefold()) if not combining(each))
+    label = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:63].strip("-")
     return label or "vm"
