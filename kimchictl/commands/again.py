@@ -24,7 +24,7 @@ def again(app: "App", ask: Callable[[], Result]) -> Result:
     except KimchiError as error:
         if not isinstance(error, Disconnected) and app.still_connected():
             raise
-    app.note("the connection to libvirtd broke: asking once more")
+        app.note(f"{error}: asking once more")
     _reconnect(app)
     return ask()
 

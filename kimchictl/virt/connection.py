@@ -66,6 +66,7 @@ class Host:
         self.uri = uri
         self.readonly = readonly
         self.note = note
+        self.stuck = False  # a call hangs in it, and others may behind that one
         self.driver: str = conn.getType().lower()
         self._lost = False
 
@@ -77,6 +78,8 @@ class Host:
 
     def close(self) -> None:
         """Give the connection back; one that is already dead is closed, too, and one that hangs is left alone."""
+        if self.stuck:
+            return
         try:
             within(CLOSE_TIMEOUT, self.uri, self.conn.close)
         except self.lib.libvirtError:

@@ -47,6 +47,25 @@ def within(seconds: float | None, what: str, work: Callable[[], Result]) -> Resu
     return Running(work).wait(seconds, what)
 
 
+MONITOR_PATIENCE = 30.0  # seconds; libvirt itself waits that long for a guest that somebody else asks something
+
+
+def answered(name: str, work: Callable[[], Result], seconds: float | None = None) -> Result:
+    """`work()`, for which the hypervisor of the VM `name` has to answer libvirt: it may hang, as on dead storage.
+
+    Raises TimedOut.
+    """
+    from shlex import quote
+
+    call = Running(work)
+    try:
+        return call.wait(MONITOR_PATIENCE if seconds is None else seconds, name)
+    except TimedOut:
+        raise TimedOut(
+            f"the hypervisor of vm {name!r} does not answer", f"kimchictl vm stop {quote(name)} --force ends it"
+        ) from None
+
+
 def all_within(seconds: float, jobs: Mapping[Key, Callable[[], Result]]) -> dict[Key, Result | Exception]:
     """What each job returned or raised, all run at once; TimedOut for those not done `seconds` from now."""
     end = time.monotonic() + seconds

@@ -18,6 +18,7 @@ from kimchictl.errors import Exists, Failed, InUse, Invalid, KimchiError, NotFou
 from kimchictl.units import format_size
 from kimchictl.virt import xml
 from kimchictl.virt.connection import asking
+from kimchictl.virt.deadlines import answered
 from kimchictl.virt.domain import devices, domains
 from kimchictl.virt.domain.devices import Scope, free_target
 from kimchictl.virt.domain.domainread import VmDisk
@@ -257,7 +258,7 @@ def disk_size(host: "Host", name: str, target: str) -> tuple[VmDisk, int]:
     if disk.device != "disk" or disk.source is None:
         raise WrongState(f"{disk.target!r} of vm {scope.name!r} is a {disk.device} and has no size of its own")
     with asking(f"disk {disk.target!r} of vm {scope.name!r}"):
-        return disk, int(scope.domain.blockInfo(disk.target)[0])
+        return disk, int(answered(scope.name, lambda: scope.domain.blockInfo(disk.target))[0])
 
 
 def resize_disk(host: "Host", name: str, target: str, size: int, shrink: bool = False) -> None:
@@ -280,7 +281,8 @@ def resize_disk(host: "Host", name: str, target: str, size: int, shrink: bool = 
         )
     if scope.live:
         with asking(f"disk {disk.target!r} of vm {scope.name!r} cannot be resized"):
-            scope.domain.blockResize(disk.target, size, host.lib.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
+            flags = host.lib.VIR_DOMAIN_BLOCK_RESIZE_BYTES
+            answered(scope.name, lambda: scope.domain.blockResize(disk.target, size, flags))
         return
     try:
         found = _volume(host, disk)

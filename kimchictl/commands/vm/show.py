@@ -27,7 +27,7 @@ def show(app: App, name: str) -> None:
 
 def _drift(app: App, vm: Vm) -> tuple[str, ...] | None:
     """The keys in which it differs from its template; None where there is none, or none any more."""
-    if vm.template is None:
+    if vm.template is None or app.host.stuck:
         return None
     from kimchictl.actions.vms.vm_diff import diff_vm
     from kimchictl.catalog.nouns import TEMPLATES

@@ -12,6 +12,7 @@ from typing import Any
 from kimchictl.errors import InUse, NotFound, TimedOut, WrongState
 from kimchictl.virt import xml
 from kimchictl.virt.connection import Host, asking, is_code, translate
+from kimchictl.virt.deadlines import answered
 from kimchictl.virt.domain.definition import read_definition
 from kimchictl.virt.domain.domains import find_domain, note_saved, state_of
 from kimchictl.virt.domain.listing import ACTIVE
@@ -69,7 +70,7 @@ def attach(host: Host, scope: Scope, device: xml.Element) -> None:
     """Plug `device` in. Both or neither: libvirt keeps the definition only if the guest took it."""
     hint = "--next-start attaches it for when it starts anew; or stop it first"
     with asking(f"vm {scope.name!r} does not take the {device.tag}", hint if scope.live and scope.config else None):
-        scope.domain.attachDeviceFlags(xml.serialize(device), scope.flags(host))
+        answered(scope.name, lambda: scope.domain.attachDeviceFlags(xml.serialize(device), scope.flags(host)))
     note_saved(host, scope.domain)
 
 
@@ -80,7 +81,7 @@ def update(host: Host, scope: Scope, device: xml.Element, force: bool = False) -
     """
     flags = scope.flags(host) | (host.flag("DOMAIN_DEVICE_MODIFY_FORCE") if force else 0)
     try:
-        scope.domain.updateDeviceFlags(xml.serialize(device), flags)
+        answered(scope.name, lambda: scope.domain.updateDeviceFlags(xml.serialize(device), flags))
     except host.lib.libvirtError as error:
         if "tray" in error.get_error_message():  # it has no code of its own
             raise InUse(
@@ -110,7 +111,8 @@ def detach(host: Host, scope: Scope, path: str, what: str) -> xml.Element:
 def _unplug(host: Host, scope: Scope, found: xml.Element, path: str, what: str) -> None:
     with asking(f"vm {scope.name!r}: {what} cannot be detached while it runs"):
         try:
-            scope.domain.detachDeviceFlags(xml.serialize(copy.deepcopy(found)), host.lib.VIR_DOMAIN_AFFECT_LIVE)
+            document, live = xml.serialize(copy.deepcopy(found)), host.lib.VIR_DOMAIN_AFFECT_LIVE
+            answered(scope.name, lambda: scope.domain.detachDeviceFlags(document, live))
         except host.lib.libvirtError as error:
             if not is_code(error, "DEVICE_MISSING"):
                 raise

@@ -3,10 +3,12 @@
 import re
 from dataclasses import dataclass
 from shlex import quote
+from typing import Any
 from urllib.parse import urlsplit
 
 from kimchictl.errors import Failed, WrongState
 from kimchictl.virt.connection import Host, asking
+from kimchictl.virt.deadlines import answered
 from kimchictl.virt.domain.definition import read_definition
 from kimchictl.virt.domain.domainread import VmGraphics
 from kimchictl.virt.domain.domains import describe, find_domain
@@ -52,16 +54,20 @@ def _address(host: Host, shown: VmGraphics) -> str:
 def screenshot(host: Host, name: str, screen: int = 0) -> tuple[str, bytes]:
     """(media type, picture) of a running VM's screen, usually ("image/png", ...). Raises WrongState if it is off."""
     domain = require_running(host, name, "photographed")
-    stream = host.conn.newStream(0)
     with asking(f"vm {name!r}: screenshot"):
-        kind = domain.screenshot(stream, screen, 0)
-        picture = bytearray()
-        while data := stream.recv(1 << 16):
-            picture += data
-            if len(picture) > MAX_PICTURE:
-                stream.abort()
-                raise Failed(f"the picture of vm {name!r} is larger than {MAX_PICTURE >> 20} MiB")
-        stream.finish()
+        return answered(name, lambda: _picture(host, domain, screen))
+
+
+def _picture(host: Host, domain: Any, screen: int) -> tuple[str, bytes]:
+    stream = host.conn.newStream(0)
+    kind = domain.screenshot(stream, screen, 0)
+    picture = bytearray()
+    while data := stream.recv(1 << 16):
+        picture += data
+        if len(picture) > MAX_PICTURE:
+            stream.abort()
+            raise Failed(f"the picture of vm {domain.name()!r} is larger than {MAX_PICTURE >> 20} MiB")
+    stream.finish()
     return kind, bytes(picture)
 
 

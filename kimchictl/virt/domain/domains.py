@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from kimchictl.errors import Exists, Invalid, KimchiError
+from kimchictl.errors import Exists, Invalid, KimchiError, TimedOut
 from kimchictl.virt.connection import Host, asking, is_code
+from kimchictl.virt.deadlines import answered
 from kimchictl.virt.domain.domainread import Description, VmDisk, read_domain
-from kimchictl.virt.domain.listing import ACTIVE, Vm, state_name
+from kimchictl.virt.domain.listing import ACTIVE, PATIENCE, Vm, state_name
 from kimchictl.virt.missing import missing
 
 
@@ -48,12 +49,11 @@ def show_vm(host: Host, name: str) -> Vm:
             max_memory=most << 10,
             autostart=bool(domain.autostart()) if domain.isPersistent() else False,
             persistent=bool(domain.isPersistent()),
-            disks=tuple(_measured(host, domain, disk) for disk in said.disks),
             nics=said.nics,
             snapshots=tuple(_snapshots(host, domain)),
             addresses=tuple(addresses(host, domain)) if state_name(state) in ACTIVE else (),
         )
-    return details.with_description(said)
+    return details.with_description(said)._replace(disks=_measured(host, domain, said.disks))
 
 
 def describe(host: Host, name: str) -> Description:
@@ -106,7 +106,17 @@ def define(host: Host, name: str, document: str) -> None:
         raise
 
 
-def _measured(host: Host, domain: Any, disk: VmDisk) -> VmDisk:
+def _measured(host: Host, domain: Any, disks: tuple[VmDisk, ...]) -> tuple[VmDisk, ...]:
+    """`disks` with what libvirt knows of their sizes; for a running guest it asks the hypervisor, which may hang."""
+    try:
+        return answered(domain.name(), lambda: tuple(_with_sizes(host, domain, disk) for disk in disks), PATIENCE)
+    except TimedOut as error:
+        host.stuck = True
+        host.note(f"{error}: the sizes of its disks are unknown")
+        return disks
+
+
+def _with_sizes(host: Host, domain: Any, disk: VmDisk) -> VmDisk:
     if disk.source is None or disk.device != "disk":
         return disk
     try:

@@ -9,7 +9,9 @@ A list of thousands is what a shell waits for: its records are named tuples, and
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from kimchictl.errors import Disconnected, TimedOut
 from kimchictl.virt.connection import Host, asking, is_code
+from kimchictl.virt.deadlines import within
 
 if TYPE_CHECKING:
     from kimchictl.virt.domain.domainread import Description, VmDisk, VmGraphics, VmNic
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 # virDomainState, in its order.
 STATES = ("nostate", "running", "blocked", "paused", "shutdown", "shutoff", "crashed", "pmsuspended")
 ACTIVE = ("running", "blocked", "paused", "shutdown", "crashed", "pmsuspended")
+
+PATIENCE = 5.0  # seconds; a thousand guests that run take one
 
 
 class Vm(NamedTuple):
@@ -69,8 +73,7 @@ def list_vms(host: Host, described: bool = False) -> list[Vm]:
     wanted = lib.VIR_DOMAIN_STATS_STATE | lib.VIR_DOMAIN_STATS_VCPU | lib.VIR_DOMAIN_STATS_BALLOON
     vms = []
     with asking(f"host {host.uri}: vm list"):
-        # NOWAIT: a domain whose monitor hangs is not waited for.
-        found = host.conn.getAllDomainStats(wanted, host.flag("CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT"))
+        found = _stats(host, wanted)
         autostart = {d.UUID() for d in host.conn.listAllDomains(lib.VIR_CONNECT_LIST_DOMAINS_AUTOSTART)}
         transient = {d.UUID() for d in host.conn.listAllDomains(lib.VIR_CONNECT_LIST_DOMAINS_TRANSIENT)}
         for domain, stats in found:
@@ -81,6 +84,21 @@ def list_vms(host: Host, described: bool = False) -> list[Vm]:
                 if not is_code(error, "NO_DOMAIN"):
                     raise
     return sorted(vms, key=lambda vm: (vm.name.casefold(), vm.name))
+
+
+def _stats(host: Host, wanted: int) -> Any:
+    """[(domain, statistics)]. Raises Disconnected where a guest hangs; another connection then gets the others.
+
+    NOWAIT leaves out what a guest would have to be asked that is being asked already. Whoever asks one first that hangs
+    waits for it, and so does, at times, what is asked next over the same connection.
+    """
+    nowait = host.flag("CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT")
+    try:
+        return within(PATIENCE, "a guest", lambda: host.conn.getAllDomainStats(wanted, nowait))
+    except TimedOut:
+        host.stuck = True
+        message = f"host {host.uri}: vm list: the hypervisor of a VM does not answer"
+        raise Disconnected(message, "virsh domstats --nowait NAME tells of each") from None
 
 
 def _from_stats(domain: Any, stats: dict[str, Any], autostart: Collection[bytes], transient: Collection[bytes]) -> Vm:

@@ -1,9 +1,11 @@
 """What can be changed of a guest while it runs, and what cannot."""
 
+from functools import partial
 from typing import Any
 
 from kimchictl.errors import TimedOut, WrongState
 from kimchictl.virt.connection import Host, asking, is_code
+from kimchictl.virt.deadlines import answered
 from kimchictl.virt.domain.domainedit import VmChanges
 
 # What a running guest cannot be given.
@@ -47,15 +49,15 @@ def apply_live(host: Host, domain: Any, changes: VmChanges) -> list[str]:
         if changes.vcpus is not None:
             _set_vcpus(host, domain, changes.vcpus)
             done.append("vcpus")
-        if changes.memory is not None:
-            domain.setMemoryFlags(changes.memory << 10, live)
+        if (memory := changes.memory) is not None:
+            answered(name, lambda: domain.setMemoryFlags(memory << 10, live))
             done.append("memory")
         for key, kind in (
             ("title", lib.VIR_DOMAIN_METADATA_TITLE),
             ("description", lib.VIR_DOMAIN_METADATA_DESCRIPTION),
         ):
             if (text := getattr(changes, key)) is not None:
-                domain.setMetadata(kind, text or None, None, None, live)
+                answered(name, partial(domain.setMetadata, kind, text or None, None, None, live))
                 done.append(key)
     return done
 
@@ -64,7 +66,7 @@ def _set_vcpus(host: Host, domain: Any, wanted: int) -> None:
     """Plug them in, or out, which the guest has to agree to. Raises TimedOut where it does not; libvirtError."""
     lib = host.lib
     try:
-        domain.setVcpusFlags(wanted, lib.VIR_DOMAIN_AFFECT_LIVE)
+        answered(domain.name(), lambda: domain.setVcpusFlags(wanted, lib.VIR_DOMAIN_AFFECT_LIVE))
     except lib.libvirtError as error:
         if not is_code(error, "OPERATION_TIMEOUT"):
             raise

@@ -10,6 +10,7 @@ from typing import Any
 
 from kimchictl.errors import Exists, InUse, TimedOut, WrongState
 from kimchictl.virt.connection import Host, asking, is_code, translate
+from kimchictl.virt.deadlines import answered
 from kimchictl.virt.domain.domainread import read_domain
 from kimchictl.virt.domain.domains import check_name, find_domain, names, state_of
 from kimchictl.virt.domain.listing import ACTIVE
@@ -61,7 +62,7 @@ def ask_to_stop(host: Host, name: str) -> bool:
     if state in ("paused", "pmsuspended", "crashed"):
         raise WrongState(f"vm {name!r} is {state} and cannot be asked", f"kimchictl vm stop {quote(name)} --force")
     with asking(f"vm {name!r} does not stop"):
-        domain.shutdown()
+        answered(name, domain.shutdown)
     return True
 
 
@@ -85,7 +86,7 @@ def suspend(host: Host, name: str) -> bool:
     if domain is None:
         return False
     with asking(f"vm {name!r} cannot be suspended"):
-        domain.suspend()
+        answered(name, domain.suspend)
     return True
 
 
@@ -96,9 +97,9 @@ def resume(host: Host, name: str) -> bool:
         return False
     with asking(f"vm {name!r} cannot be resumed"):
         if state_of(host, domain) == "pmsuspended":
-            domain.pMWakeup(0)
+            answered(name, lambda: domain.pMWakeup(0))
         else:
-            domain.resume()
+            answered(name, domain.resume)
     return True
 
 
@@ -106,14 +107,14 @@ def reboot(host: Host, name: str) -> None:
     """Ask the guest to reboot. Raises WrongState if it is off."""
     domain = _running(host, name, "rebooted", ())
     with asking(f"vm {name!r} cannot be rebooted"):
-        domain.reboot(0)
+        answered(name, lambda: domain.reboot(0))
 
 
 def reset(host: Host, name: str) -> None:
     """Press its reset button. Raises WrongState if it is off."""
     domain = _running(host, name, "reset", ())
     with asking(f"vm {name!r} cannot be reset"):
-        domain.reset(0)
+        answered(name, lambda: domain.reset(0))
 
 
 def _running(host: Host, name: str, what: str, already: tuple[str, ...]) -> Any:
