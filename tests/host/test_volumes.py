@@ -117,6 +117,14 @@ def test_a_wiped_volume_holds_nothing(pool, kimchi):
     assert b"secret" not in (pool / "v").read_bytes()
 
 
+def test_a_directory_has_nothing_to_wipe_or_resize_but_can_be_deleted(pool, kimchi):
+    (pool / "sub").mkdir()
+    for words in (("wipe", "p", "sub", "--yes"), ("resize", "p", "sub", "1G"), ("clone", "p", "sub")):
+        assert "is a dir" in kimchi("volume", *words, status=4).err
+    kimchi("volume", "delete", "p", "sub", "--yes", status=0)
+    assert os.listdir(pool) == []
+
+
 # -- in use
 
 

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 from kimchictl.actions.images.sources import split_source
 from kimchictl.actions.storage.unfinished import noted
-from kimchictl.actions.storage.volume_use import known, known_as_raw, require_childless, require_still, require_unused
+from kimchictl.actions.storage.volume_use import (
+    known,
+    known_as_raw,
+    require_childless,
+    require_content,
+    require_still,
+    require_unused,
+)
 from kimchictl.actions.vms.vm_usage import as_raw
 from kimchictl.errors import Invalid, NotFound, UsageError
 from kimchictl.media.diskimage import read_qcow2
@@ -81,6 +88,7 @@ def require_resizable(host: "Host", volume: Volume, size: int, shrink: bool) -> 
     now = volume.capacity or 0
     if size <= 0:
         raise UsageError(f"volume {volume.name!r} needs a size above 0")
+    require_content(volume)
     require_still(host, volume)
     if size >= now:
         return
@@ -154,6 +162,7 @@ def _require_own_data(host: "Host", volume: Volume) -> None:
 
 def wipe_volume(host: "Host", volume: Volume, algorithm: str = "zero", progress: Progress = SILENT) -> None:
     """Overwrite all that is in it; libvirt does not tell how far it is. Raises InUse."""
+    require_content(volume)
     require_unused(host, volume)
     began = time.monotonic()
     progress.begin(f"wiping {volume.name}", None, "s")

@@ -20,9 +20,9 @@ from kimchictl import files
 from kimchictl.actions.storage.unfinished import Note, noted
 from kimchictl.actions.storage.volume_changes import copy_here
 from kimchictl.actions.storage.volume_input import Input, plain
-from kimchictl.actions.storage.volume_use import require_childless, require_still
+from kimchictl.actions.storage.volume_use import require_childless, require_content, require_still
 from kimchictl.actions.vms.vm_usage import find_users, with_users
-from kimchictl.errors import Damaged, Failed, Invalid, NotFound
+from kimchictl.errors import Damaged, Failed, NotFound
 from kimchictl.media.remote.checksums import Checksum
 from kimchictl.progress import SILENT, Progress
 from kimchictl.units import format_size
@@ -48,8 +48,7 @@ def find_target(host: "Host", pool: str, name: str) -> Volume | None:
         volume = volumes.find_volume(host, pool, name)
     except NotFound:
         return None
-    if volume.type not in ("file", "block", "network"):
-        raise Invalid(f"volume {name!r} of pool {pool!r} is a {volume.type}, which cannot be replaced")
+    require_content(volume)
     require_still(host, volume)
     require_childless(host, volume)
     return with_users([volume], find_users(host))[0]

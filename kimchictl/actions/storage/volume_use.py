@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kimchictl.actions.storage.spellings import users_of
 from kimchictl.actions.vms.vm_usage import as_known, as_raw, children_of, raw_paths
-from kimchictl.errors import InUse
+from kimchictl.errors import InUse, Invalid
 from kimchictl.virt.connection import silent
 from kimchictl.virt.domain import domains
 from kimchictl.virt.storage import pools, volumes
@@ -23,6 +23,12 @@ def require_unused(host: "Host", volume: Volume) -> None:
     require_childless(host, volume)
     if volume.used_by:
         raise InUse(f"{_what(volume)} is in use by {', '.join(volume.used_by)}")
+
+
+def require_content(volume: Volume) -> None:
+    """Raises Invalid for a directory, which libvirt lists as a volume."""
+    if volume.type not in ("file", "block", "network"):
+        raise Invalid(f"{_what(volume)} is a {volume.type}, which has no content of its own")
 
 
 def require_childless(host: "Host", volume: Volume) -> None:
