@@ -19,7 +19,7 @@ def test_user_data_are_known_by_their_first_line(data):
     check_user_data(data, "it")
 
 
-@pytest.mark.parametrize("data", [b"", b"hostname: x\n", b"#cloud-config\n" * LARGEST])
+@pytest.mark.parametrize("data", [b"", b"hostname: x\n", b"#!" + bytes(LARGEST)], ids=["empty", "yaml", "large"])
 def test_what_cloud_init_would_pass_over_is_refused(data):
-    with pytest.raises(Invalid, match="^it is"):
+    with pytest.raises(Invalid, match="it is"):
         check_user_data(data, "it")
