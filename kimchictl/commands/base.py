@@ -26,7 +26,7 @@ ALIASES = {"ls": ("list",), "rm": ("delete", "remove"), "delete": ("remove",), "
 OUTPUTS = ("table", "wide", "json", "csv", "name")
 
 
-class Parsed(click.ParamType):
+class Parsed(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic in newer ones
     """An option's value read by one of our own parsers, whose Invalid becomes a usage error."""
 
     def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
@@ -159,7 +159,7 @@ class Group(Accepting, click.Group):
         show_globals: bool = False,
         **settings: Any,
     ) -> None:
-        super().__init__(*args, no_args_is_help=False, **settings)
+        super().__init__(*args, **{**settings, "no_args_is_help": False})
         self.members = dict(members or {})
         self.show_globals = show_globals
 
@@ -208,7 +208,7 @@ class Group(Accepting, click.Group):
             formatter.write_dl(rows)
 
 
-pass_app = click.pass_obj
+pass_app: Callable[[Callable[..., Any]], Callable[..., Any]] = click.pass_obj
 
 
 def list_options(function: Callable[..., Any]) -> Callable[..., Any]:

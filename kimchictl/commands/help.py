@@ -71,7 +71,8 @@ def help_(subject: str) -> None:
 def exit_statuses() -> str:
     """The table of exit statuses, from the errors themselves."""
     rows: dict[int, list[str]] = {0: ["done"]}
-    for kind in (KimchiError, *KimchiError.__subclasses__()):
+    kinds: list[type[KimchiError]] = [KimchiError, *KimchiError.__subclasses__()]
+    for kind in kinds:
         meaning = " ".join((kind.__doc__ or "").split()).rstrip(".")
         if kind is not KimchiError:
             rows.setdefault(kind.exit_status, []).append(meaning)

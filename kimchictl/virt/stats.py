@@ -122,9 +122,9 @@ def _devices(values: Mapping[str, Any], kind: str, first: str, second: str) -> d
         return None
     devices = {}
     for number in range(count):
-        pair = values.get(f"{kind}.{number}.{first}"), values.get(f"{kind}.{number}.{second}")
-        if pair[0] is not None and pair[1] is not None:
-            devices[str(values.get(f"{kind}.{number}.name", number))] = pair
+        one, other = values.get(f"{kind}.{number}.{first}"), values.get(f"{kind}.{number}.{second}")
+        if one is not None and other is not None:
+            devices[str(values.get(f"{kind}.{number}.name", number))] = one, other
     return devices
 
 

@@ -1,6 +1,6 @@
 """`kimchictl iso scan`."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -77,10 +77,10 @@ def scan(
     return CHANGES_FOUND if detailed_exitcode and result.changes else 0
 
 
-def _look(app: App, given: dict[str, bool | tuple[str, ...]]) -> dict[str, bool | tuple[str, ...]]:
+def _look(app: App, given: dict[str, Any]) -> dict[str, Any]:
     """How to look: the options, over or beside what is configured."""
     look = dict(given)
-    look["exclude"] = (*app.config["scan.exclude"], *given["exclude"])  # type: ignore[misc]
+    look["exclude"] = (*app.config["scan.exclude"], *given["exclude"])
     for name in ("cross_filesystems", "follow_symlinks"):
         look[name] = given[name] or app.config[f"scan.{name}"]
     return look

@@ -21,13 +21,14 @@ def vms_argument(function: Callable[..., Any]) -> Callable[..., Any]:
         app = click.get_current_context().find_root().obj
         return function(*args, names=choose(app, names, all_vms, filter), **values)
 
+    decorated: Callable[..., Any] = chosen
     for decorate in (
         names_argument("vm", required=False),
         click.option("--all", "all_vms", is_flag=True, help="All VMs."),
         filter_option(),
     ):
-        chosen = decorate(chosen)
-    return chosen
+        decorated = decorate(decorated)
+    return decorated
 
 
 def choose(app: "App", names: tuple[str, ...], all_vms: bool, filters: tuple[str, ...]) -> tuple[str, ...]:

@@ -108,4 +108,4 @@ def set_(
 
 
 def _network(text: str, model: str | None) -> Network:
-    return Network(**{**options.network(text), **({"model": model} if model else {})})
+    return Network(**{**options.network(text), **({"model": model} if model else {})})  # type: ignore[arg-type]

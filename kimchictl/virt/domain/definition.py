@@ -31,7 +31,7 @@ def parse(document: str, what: str) -> xml.Element:
     """The root of `document`, whose prefixes are kept when it is written again. Raises Invalid."""
     try:
         events = ElementTree.iterparse(io.StringIO(document), ("start-ns", "end"))  # noqa: S314 - libvirt's, or the user's
-        root = None
+        root: xml.Element | None = None
         for event, value in events:
             if event == "start-ns":
                 prefix, uri = value

@@ -122,9 +122,10 @@ def read_metadata(domain: xml.Element) -> Origin:
         template = ours.find(f"{{{NAMESPACE}}}template")
         system = ours.find(f"{{{NAMESPACE}}}os")
         name = template.get("name") if template is not None else None
-        values = [system.get(key) if system is not None else None for key in ("distro", "version", "arch")]
+        of = system.get if system is not None else {}.get
         seed = ours.find(f"{{{NAMESPACE}}}seed")
-        return Origin(name, *values, seed=f"{seed.get('pool')}/{seed.get('volume')}" if seed is not None else None)
+        volume = f"{seed.get('pool')}/{seed.get('volume')}" if seed is not None else None
+        return Origin(name, of("distro"), of("version"), of("arch"), seed=volume)
     theirs = domain.find(f"metadata/{{{LIBOSINFO}}}libosinfo/{{{LIBOSINFO}}}os")
     return Origin(None, *_from_osinfo(theirs.get("id") if theirs is not None else None))
 
