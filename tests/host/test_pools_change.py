@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import subprocess
 import threading
 
 import libvirt
@@ -174,6 +175,19 @@ def test_what_uses_a_pool_is_known_whatever_its_directory_is_called(pool, kimchi
         assert "deb, web" in kimchi("pool", "delete", name, "--with-contents", "--yes", status=4).err
     found = {each["name"]: each["used_by"] for each in listed(kimchi, "volume", "list", "q")}
     assert found == {"a.iso": ["deb"], "d.qcow2": ["web"]}
+
+
+def test_what_backs_a_volume_of_another_pool_is_known_whatever_its_directory_is_called(pool, kimchi, tmp_path):
+    for name in ("real", "other"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    for name in ("link", "other"):
+        kimchi("pool", "create", name, "--path", tmp_path / name, "--start", status=0)
+    kimchi("volume", "create", "link", "base", "--size", "1M", "--format", "raw", status=0)
+    above = ("-b", tmp_path / "real/base", "-F", "raw", tmp_path / "other/child")
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", *above], check=True)
+    said = kimchi("pool", "delete", "link", "--with-contents", "--yes", status=4).err
+    assert "which backs pool:other/child" in said and (tmp_path / "real/base").exists()
 
 
 def test_what_came_into_a_pool_after_the_bill_does_not_go_with_it(pool, kimchi, monkeypatch):

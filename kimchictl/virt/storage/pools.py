@@ -118,8 +118,18 @@ def list_pools(host: Host, wanted: Iterable[str] = (), seconds: float = TIMEOUT)
     found = _within(host, 2 * seconds, lambda: _look(host, tuple(wanted)))
     jobs = {pool.name: _refreshing(host, handle, pool, seconds) for handle, pool in found if pool.active}
     results = all_within(seconds + 1, jobs)
+    _leave_behind(host, results.values())
     pools = [_after(host, results.get(pool.name), pool) for _, pool in found]
     return sorted(pools, key=lambda pool: (pool.name.casefold(), pool.name))
+
+
+def _leave_behind(host: Host, results: Iterable[object]) -> None:
+    """Another connection in place of one in which a call hangs: libvirt can keep all others behind that, for ever.
+
+    Raises Disconnected where there is none to be had.
+    """
+    if any(isinstance(result, TimedOut) for result in results):
+        host.reopen(TIMEOUT)
 
 
 def show_pool(host: Host, name: str, seconds: float = TIMEOUT) -> Pool:
@@ -210,6 +220,7 @@ def active_pools(
     """
     pools = _within(host, 2 * seconds, lambda: _handles(host, tuple(wanted)))
     results = all_within(seconds + 1, {name: _reading(host, handle, seconds) for name, handle in pools.items()})
+    _leave_behind(host, results.values())
     contents = []
     for name, result in sorted(results.items()):
         if isinstance(result, PoolContents):
