@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 from lab.host import PrivateHost
 
+COMMAND = os.path.join(os.path.dirname(sys.executable), "kimchictl")
 ROUNDS = 20
 RUNNING = 4
 DOMAIN = """<domain type='qemu'><name>guest-{number}</name><memory unit='MiB'>32</memory><vcpu>1</vcpu>
@@ -46,7 +47,7 @@ def filled(count: int) -> Iterator[str]:
 def measure(uri: str) -> None:
     environment = {**os.environ, "LIBVIRT_DEFAULT_URI": uri}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    ours = [sys.executable, "-m", "kimchictl", "vm", "list", "-o"]
+    ours = [COMMAND, "vm", "list", "-o"]
     commands = {"virsh list --all": ["virsh", "list", "--all"]}
     commands |= {f"vm list -o {form}": [*ours, form] for form in ("table", "json", "name")}
     best = dict.fromkeys(commands, float("inf"))

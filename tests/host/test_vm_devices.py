@@ -43,7 +43,9 @@ def test_a_new_disk_is_attached_and_made_larger(web, kimchi, running):
     kimchi("vm", "disk", "resize", "web", "vdb", "+1G", status=0)
     assert disks(kimchi)["vdb"]["capacity"] == 3 << 30
     if running:
+        assert "cannot shrink now" in kimchi("vm", "disk", "resize", "web", "vdb", "1G", status=4).err
         kimchi("vm", "stop", "web", "--force", status=0)
+    kimchi("vm", "disk", "resize", "web", "vdb", "1G", status=2)
     assert {"vda", "vdb"} <= set(disks(kimchi))
 
 

@@ -1,4 +1,4 @@
-"""Disks of a VM that exists: attached, detached, made larger.
+"""Disks of a VM that exists: attached and detached.
 
 A volume that another VM has is not attached without being told to: two systems that write to one disk destroy it.
 """
@@ -6,19 +6,15 @@ A volume that another VM has is not attached without being told to: two systems 
 import os
 import stat
 from dataclasses import dataclass
-from shlex import quote
 from typing import TYPE_CHECKING
 
 from kimchictl.actions.images.sources import split_source
-from kimchictl.actions.storage.volume_changes import require_known_chain, resize_volume
+from kimchictl.actions.storage.volume_changes import require_known_chain
 from kimchictl.actions.storage.volume_use import known_as_raw
 from kimchictl.actions.vms.plan_vm import volume_name
 from kimchictl.actions.vms.vm_usage import find_users
 from kimchictl.errors import Exists, Failed, InUse, Invalid, KimchiError, NotFound, WrongState
-from kimchictl.units import format_size
 from kimchictl.virt import xml
-from kimchictl.virt.connection import asking
-from kimchictl.virt.deadlines import answered
 from kimchictl.virt.domain import devices, domains
 from kimchictl.virt.domain.devices import Scope, free_target
 from kimchictl.virt.domain.domainread import VmDisk
@@ -215,14 +211,15 @@ def _element(path: str, form: str, kind: str, bus: str, target: str, new: NewDis
 def detach_disk(host: "Host", name: str, target: str, next_start: bool = False) -> str | None:
     """Detach the disk `target` (or that of this source); its image stays. What it was. Raises NotFound, TimedOut."""
     scope = devices.scope_of(host, name, next_start)
-    disk = _disk(host, scope, target)
+    disk = find_disk(host, scope, target)
     if disk.device in ("cdrom", "floppy") and scope.live:
         raise WrongState(f"vm {scope.name!r} runs, and a drive stays meanwhile", "kimchictl vm cdrom eject; or stop it")
     devices.detach(host, scope, f"disk/target[@dev='{disk.target}']/..", f"disk {disk.target!r}")
     return disk.source
 
 
-def _disk(host: "Host", scope: Scope, wanted: str) -> VmDisk:
+def find_disk(host: "Host", scope: Scope, wanted: str) -> VmDisk:
+    """The disk of that target, or whose image is called so. Raises NotFound."""
     found = domains.drives(host, scope.domain, scope.live)
     disk = next((each for each in found if wanted in (each.target, each.source)), None)
     if disk is None:
@@ -249,54 +246,3 @@ def _names_of(host: "Host", image: str) -> set[str]:
     else:
         return set()
     return {rest} if found is None else {found.path or rest, f"pool:{found.pool}/{found.name}"}
-
-
-def disk_size(host: "Host", name: str, target: str) -> tuple[VmDisk, int]:
-    """(the disk, its present size in bytes). Raises NotFound, WrongState where it cannot be told."""
-    scope = devices.scope_of(host, name)
-    disk = _disk(host, scope, target)
-    if disk.device != "disk" or disk.source is None:
-        raise WrongState(f"{disk.target!r} of vm {scope.name!r} is a {disk.device} and has no size of its own")
-    with asking(f"disk {disk.target!r} of vm {scope.name!r}"):
-        return disk, int(answered(scope.name, lambda: scope.domain.blockInfo(disk.target))[0])
-
-
-def resize_disk(host: "Host", name: str, target: str, size: int, shrink: bool = False) -> None:
-    """Make a disk `size` bytes: of a running guest larger only. Raises WrongState, Invalid, NotFound."""
-    disk, now = disk_size(host, name, target)
-    scope = devices.scope_of(host, name)
-    if scope.live and size < now:
-        raise WrongState(
-            f"vm {scope.name!r} runs, and disk {disk.target!r} has {format_size(now)}: it cannot shrink now"
-        )
-    if disk.format == "qcow2" and domains.snapshot_names(host, scope.domain):
-        raise WrongState(
-            f"disk {disk.target!r} of vm {scope.name!r} has snapshots and cannot be resized",
-            f"kimchictl vm snapshot list {quote(scope.name)}",
-        )
-    if domains.has_saved(host, scope.domain):
-        raise WrongState(
-            f"vm {scope.name!r} has saved memory, in which disk {disk.target!r} has {format_size(now)}",
-            f"start it first: kimchictl vm start {quote(scope.name)}",
-        )
-    if scope.live:
-        with asking(f"disk {disk.target!r} of vm {scope.name!r} cannot be resized"):
-            flags = host.lib.VIR_DOMAIN_BLOCK_RESIZE_BYTES
-            answered(scope.name, lambda: scope.domain.blockResize(disk.target, size, flags))
-        return
-    try:
-        found = _volume(host, disk)
-    except KimchiError as error:
-        raise WrongState(
-            f"disk {disk.target!r} of vm {scope.name!r} cannot be resized while it is off: {error}", "start it"
-        ) from None
-    resize_volume(host, found, size, shrink)
-
-
-def _volume(host: "Host", disk: VmDisk) -> volumes.Volume:
-    if disk.pool and disk.volume:
-        return volumes.find_volume(host, disk.pool, disk.volume)
-    found = volumes.find_by_path(host, disk.source or "")
-    if found is None:
-        raise NotFound(f"{disk.source} is in no active pool")
-    return found

@@ -130,12 +130,11 @@ def resize(app: App, name: str, target: str, size: str, yes: bool) -> None:
       kimchictl vm disk resize web vda +10G
     """
     from kimchictl.actions.storage.volume_changes import parse_new_size
-    from kimchictl.actions.vms.vm_disks import disk_size, resize_disk
+    from kimchictl.actions.vms.resize_disk import plan_resize, resize_disk
 
-    wanted = parse_new_size(size)
-    found, now = disk_size(app.host, name, target)
-    new = wanted(now)
-    if new < now:
-        app.confirm(f"cutting disk {found.target!r} of vm {name!r} from {format_size(now)} to {format_size(new)}", yes)
-    resize_disk(app.host, name, target, new, shrink=True)
-    app.note(f"disk {found.target!r} of vm {name!r} has {format_size(new)}")
+    plan = plan_resize(app.host, name, target, parse_new_size(size))
+    what = f"disk {plan.disk.target!r} of vm {name!r}"
+    if plan.after < plan.before:
+        app.confirm(f"cutting {what} from {format_size(plan.before)} to {format_size(plan.after)}", yes)
+    resize_disk(app.host, plan)
+    app.note(f"{what} has {format_size(plan.after)}")
