@@ -122,10 +122,10 @@ def read_metadata(domain: xml.Element) -> Origin:
         template = ours.find(f"{{{NAMESPACE}}}template")
         system = ours.find(f"{{{NAMESPACE}}}os")
         name = template.get("name") if template is not None else None
-        of = system.get if system is not None else {}.get
+        of = system.attrib if system is not None else {}
         seed = ours.find(f"{{{NAMESPACE}}}seed")
         volume = f"{seed.get('pool')}/{seed.get('volume')}" if seed is not None else None
-        return Origin(name, of("distro"), of("version"), of("arch"), seed=volume)
+        return Origin(name, of.get("distro"), of.get("version"), of.get("arch"), seed=volume)
     theirs = domain.find(f"metadata/{{{LIBOSINFO}}}libosinfo/{{{LIBOSINFO}}}os")
     return Origin(None, *_from_osinfo(theirs.get("id") if theirs is not None else None))
 
