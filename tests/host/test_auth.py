@@ -253,6 +253,9 @@ def test_an_agent_has_the_key(ssh, kimchi, monkeypatch, tmp_path):
 @pytest.fixture
 def as_nobody(private_host, tmp_path):
     """Runs kimchictl as a user without any rights."""
+    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"]
+    if subprocess.run([*nobody, *command("--version")], capture_output=True).returncode:
+        pytest.skip("the checkout lies where only its owner may enter, as /root is")
     for directory in (private_host.root, private_host.root / "run", tmp_path):
         directory.chmod(0o755)
     environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}

@@ -27,7 +27,8 @@ def own(kimchi, monkeypatch, tmp_path):
 
 
 def stop(host):
-    host.run(["sh", "-c", "kill -9 $(cat /run/libvirt/libvirtd.pid)"])
+    gone = 'until ! kill -0 "$pid" 2>/dev/null; do sleep 0.02; done'  # else the next one finds its lock taken
+    host.run(["sh", "-c", f'pid=$(cat /run/libvirt/libvirtd.pid); kill -9 "$pid"; {gone}'])
 
 
 def broken_once(monkeypatch, where, name, host, restart):
