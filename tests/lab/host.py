@@ -43,6 +43,7 @@ from typing import Any, Self
 
 NEEDED = ("unshare", "nsenter", "tini", "ip", "libvirtd", "dnsmasq", "qemu-system-x86_64", "qemu-img")
 READY_WITHIN = 30.0  # seconds; a fifth of one is usual
+ENDS_WITHIN = 20.0  # likewise
 
 # unshare(1) cannot set the propagation of a root that is no mount point (a chroot): own_root() does it.
 NAMESPACES = ["--mount", "--net", "--pid", "--uts", "--propagation=unchanged", "--fork", "--kill-child"]
@@ -143,7 +144,7 @@ class PrivateHost:
 
     def __exit__(self, *_: object) -> None:
         if self._process:
-            self._process.communicate()
+            end(self._process)
             self._process = None
         if self._own:
             shutil.rmtree(self.root)
@@ -204,6 +205,19 @@ class PrivateHost:
         if not files_only:
             enter += ["--net", "--uts", f"--pid=/proc/{pid}/ns/pid_for_children"]
         return [*enter, "--", "sh", "-c", 'cd "$0" && exec "$@"', os.getcwd(), *argv]
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """Ends the host of unshare(1)'s process; its pipes are closed."""
+    assert process.stdin and process.stdout and process.stderr
+    process.stdin.close()
+    try:
+        process.wait(ENDS_WITHIN)
+    except subprocess.TimeoutExpired:  # a child that a test forked, and that hangs, has our end of its stdin, too
+        process.kill()  # the namespaces go with it
+        process.wait()
+    process.stdout.close()
+    process.stderr.close()
 
 
 def prepare(root: Path, qemu_user: str = "root", settings: str = "") -> None:
