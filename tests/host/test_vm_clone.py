@@ -122,15 +122,19 @@ KILLED = """
 import os, signal, sys
 from kimchictl import cli
 from kimchictl.virt.domain import domains
+from kimchictl.virt.storage import volumechange
 domains.define = lambda *given: os.kill(os.getpid(), signal.SIGKILL)
+if sys.argv.pop(1) == "copied":
+    real = volumechange.clone_volume
+    volumechange.clone_volume = lambda *given: (real(*given), given[-1](1), domains.define())
 cli.main(sys.argv[1:])
 """
 
 
-@pytest.mark.parametrize("options", [(), ("--linked",)])
+@pytest.mark.parametrize("options", [("copied",), ("defining",), ("defining", "--linked")])
 def test_what_a_killed_clone_left_goes_with_the_next_one(web, kimchi, options):
-    pool = web()
-    subprocess.run([sys.executable, "-c", KILLED, "vm", "clone", "web", "test", *options], capture_output=True)
+    pool, (where, *options) = web(), options
+    subprocess.run([sys.executable, "-c", KILLED, where, "vm", "clone", "web", "test", *options], capture_output=True)
     assert "test.qcow2" in os.listdir(pool)
     assert "test.qcow2 deleted" in kimchi("vm", "clone", "web", "test", status=0).err
     own = "web-1.qcow2" if options else "web.qcow2"  # else the guest would write what a linked clone reads

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from shlex import quote
 from typing import TYPE_CHECKING
 
+from kimchictl.actions.storage import unfinished
 from kimchictl.actions.storage.clone_volume import clone_volume
 from kimchictl.actions.vms.plan_vm import volume_name
 from kimchictl.actions.vms.provision import define_vm
 from kimchictl.actions.vms.undo import take_back, uninterrupted
-from kimchictl.actions.vms.unfinished import Note, note_for
+from kimchictl.actions.vms.unfinished import Note, note_for, sweep
 from kimchictl.actions.vms.vm_usage import as_raw, find_users
 from kimchictl.catalog.naming import clone_name
 from kimchictl.errors import Exists, InUse, WrongState
@@ -95,6 +96,13 @@ def volume_of(host: "Host", name: str, disk: VmDisk, linked: bool = False) -> Vo
     if linked and (found.type != "file" or disk.format not in ("qcow2", "raw")):
         raise WrongState(f"disk {disk.target!r} of vm {name!r} cannot back another one", "clone it in full")
     return as_raw(found) if disk.format == "raw" else found  # what its guest wrote there is no header
+
+
+def clean_up(host: "Host", plan: ClonePlan, pool: str | None, state_dir: str) -> list[str]:
+    """Take back what killed processes left of VMs, and of copies in the pools of the clone: a sentence for each."""
+    pools = {pool} if pool is not None else {volume.pool for _, volume in plan.own}
+    copies = [said for each in sorted(pools) for said in unfinished.take_back(host, state_dir, each)]
+    return sweep(host, state_dir) + copies
 
 
 def clone_vm(

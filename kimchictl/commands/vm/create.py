@@ -35,7 +35,9 @@ PLANS = View(("name", "template"), ("name", "template", "volumes", "media"), sor
 @click.command(cls=Command)
 @click.argument("name", required=False)
 @click.option("--template", metavar="T", required=True, shell_complete=complete("template"), help="What to make it of.")
-@click.option("--count", type=click.IntRange(1, 1000), default=1, metavar="N", help="How many: NAME-1, NAME-2, those that are free.")
+@click.option(
+    "--count", type=click.IntRange(1, 1000), default=1, metavar="N", help="How many; each gets a free number."
+)
 @click.option("--start", is_flag=True, help="Start them at once.")
 @click.option("--pool", metavar="P", shell_complete=complete("pool"), help="Storage pool of the disks.")
 @media_option
