@@ -77,6 +77,15 @@ def test_what_cannot_back_a_volume_is_refused(pool, kimchi):
     assert [volume["name"] for volume in kimchi("volume", "list", "p", "-o", "json").json] == ["base.qcow2", "sub"]
 
 
+def test_a_file_that_was_removed_behind_libvirt_s_back_takes_no_name(pool, kimchi, tmp_path):
+    (tmp_path / "file").write_bytes(b"new")
+    for words in (("create", "p", "v", "--size", "1M"), ("upload", "p", tmp_path / "file", "--name", "v")):
+        kimchi("volume", *words, status=0)
+        os.unlink(pool / "v")
+        kimchi("volume", *words, status=0)
+        os.unlink(pool / "v")
+
+
 # -- resized, copied, wiped
 
 

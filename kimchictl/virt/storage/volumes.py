@@ -220,6 +220,8 @@ def create_volume(
     with asking(f"volume {name!r} cannot be created in pool {pool_name!r}"):
         kind = xml.parse(pool.XMLDesc(0), f"pool {pool_name!r}").get("type")
         if name in _names(pool):
+            list_pools(host, (pool_name,))  # its file may have been removed since the last refresh
+        if name in _names(pool):
             raise Exists(f"volume {name!r} already exists in pool {pool_name!r}")
         block = kind in BLOCK_POOLS
         if block and form != "raw":
