@@ -77,6 +77,19 @@ def test_an_nvram_that_is_left_is_named(web, kimchi):
     assert "NVRAM" not in kimchi("vm", "edit", "web", "--title", "x", status=0).err
 
 
+def test_a_renamed_vm_takes_its_nvram_along(web, kimchi, host):
+    kimchi("vm", "edit", "web", "--firmware", "uefi", status=0)
+    kimchi("vm", "start", "web", status=0)
+    kimchi("vm", "stop", "web", "--force", status=0)
+    nvram = host.root / "lib/qemu/nvram"
+    variables = bytearray((nvram / "web_VARS.fd").read_bytes())
+    variables[-1] ^= 1
+    (nvram / "web_VARS.fd").write_bytes(variables)
+    kimchi("vm", "edit", "web", "--name", "db", status=0)
+    assert [path.name for path in nvram.iterdir()] == ["db_VARS.fd"]
+    assert (nvram / "db_VARS.fd").read_bytes() == variables
+
+
 @pytest.mark.parametrize(
     "options",
     [

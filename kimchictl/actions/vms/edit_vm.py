@@ -14,6 +14,7 @@ from kimchictl.virt.domain.definition import difference, parse, read_definition,
 from kimchictl.virt.domain.domainedit import VmChanges, apply
 from kimchictl.virt.domain.listing import ACTIVE
 from kimchictl.virt.domain.live import apply_live, require_live
+from kimchictl.virt.domain.nvram import move_nvram, nvram_path
 from kimchictl.virt.secrets import forget_unnamed, secrets_of
 
 if TYPE_CHECKING:
@@ -79,12 +80,13 @@ def _left_nvram(host: "Host", before: str, root: xml.Element, name: str) -> str 
 
 
 def rename_vm(host: "Host", name: str, new: str) -> None:
-    """Give a VM that is off another name. What it names goes by the old one still; secrets that it has no more go.
+    """Give a VM that is off another name, and its NVRAM, too; its disks keep theirs. Secrets that it has no more go.
 
     Raises Exists, WrongState, Invalid.
     """
-    kept = secrets_of(host, name)
+    kept, nvram = secrets_of(host, name), nvram_path(host, name)
     power.rename(host, name, new)
+    move_nvram(host, nvram, new)
     forget_unnamed(host, kept)
 
 

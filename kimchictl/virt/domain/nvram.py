@@ -11,6 +11,7 @@ from kimchictl.errors import Failed, KimchiError, NotFound
 from kimchictl.virt.connection import Host
 from kimchictl.virt.domain.domains import describe
 from kimchictl.virt.storage.transientpool import pool_on
+from kimchictl.virt.storage.volumes import delete_volume
 from kimchictl.virt.storage.volumestream import download, upload
 
 _LARGEST = 64 << 20  # bytes; that of ARM's firmware, the largest there is
@@ -34,19 +35,33 @@ def nvram_path(host: Host, name: str) -> str | None:
 
 def copy_nvram(host: Host, source: str, clone: str) -> None:
     """Give the VM `clone`, which has none yet, the variables of `source`; where that cannot be, it is noted."""
-    old, new = nvram_path(host, source), nvram_path(host, clone)
-    if old is None or new is None or host.is_test:
+    _carry(host, nvram_path(host, source), clone, keep=True)
+
+
+def move_nvram(host: Host, old: str | None, name: str) -> None:
+    """The file `old` of the VM that is called `name` now goes by that name, too; where that cannot be, it is noted.
+
+    libvirt would leave it, for the next VM of the old name to find.
+    """
+    _carry(host, old, name, keep=False)
+
+
+def _carry(host: Host, old: str | None, name: str, keep: bool) -> None:
+    new = nvram_path(host, name)
+    if old is None or new is None or old == new or host.is_test:
         return
-    directory, name = os.path.split(old)
+    directory, file = os.path.split(old)
     try:
         if os.path.dirname(new) != directory:
             raise Failed(f"{new} is in another directory")
         with pool_on(host, directory) as pool:
-            _copy(host, pool, name, os.path.basename(new))
+            _copy(host, pool, file, os.path.basename(new))
+            if not keep:
+                delete_volume(host, pool, file)
     except NotFound:
         return  # it never ran
     except KimchiError as error:
-        host.note(f"vm {clone!r} has no boot entries, as the firmware variables of {source!r} are not copied: {error}")
+        host.note(f"vm {name!r} has no boot entries, as the firmware variables in {old} are not copied: {error}")
 
 
 def _copy(host: Host, pool: str, old: str, new: str) -> None:
