@@ -46,7 +46,7 @@ def edit_vm(host: "Host", name: str, changes: VmChanges, next_start: bool = Fals
         raise WrongState(f"vm {name!r} is transient: it has no next start")
     if running and not next_start:
         require_live(host, domain, changes)
-    before = xml.serialize(read_definition(host, domain))
+    before, nvram = xml.serialize(read_definition(host, domain)), nvram_path(host, name)
     root = parse(before, f"vm {name!r}")
     apply(root, changes, name)
     diff = difference(before, xml.serialize(root), name)
@@ -57,7 +57,7 @@ def edit_vm(host: "Host", name: str, changes: VmChanges, next_start: bool = Fals
         redefine(host, name, root)
         domains.note_saved(host, domain)
     if not running or next_start:
-        return EditedVm(name, diff, later=later, left=_left_nvram(host, before, root, name))
+        return EditedVm(name, diff, later=later, left=None if _keeps_nvram(root) else nvram)
     try:
         return EditedVm(name, diff, tuple(apply_live(host, domain, changes)))
     except KimchiError:
@@ -66,17 +66,9 @@ def edit_vm(host: "Host", name: str, changes: VmChanges, next_start: bool = Fals
         raise
 
 
-def _left_nvram(host: "Host", before: str, root: xml.Element, name: str) -> str | None:
-    """Where the NVRAM is that `before` had and `root` has not; libvirt does not always say, but names it by the VM."""
-    old, system = parse(before, f"vm {name!r}").find("os"), root.find("os")
-    if host.is_test or old is None or system is None or system.get("firmware") == "efi":
-        return None
-    if system.find("nvram") is not None:
-        return None
-    if named := xml.text(old, "nvram"):
-        return named
-    directory = "~/.config/libvirt/qemu/nvram" if host.is_session else "/var/lib/libvirt/qemu/nvram"
-    return f"{directory}/{name}_VARS.fd" if old.get("firmware") == "efi" else None
+def _keeps_nvram(root: xml.Element) -> bool:
+    system = root.find("os")
+    return system is not None and (system.get("firmware") == "efi" or system.find("nvram") is not None)
 
 
 def rename_vm(host: "Host", name: str, new: str) -> None:
