@@ -31,9 +31,7 @@ def base_volume(host: "Host", location: str) -> volumes.Volume:
 
 def find_base(host: "Host", location: str) -> volumes.Volume:
     """The same, as a disk can be made upon it. Raises Invalid, too, for one that stands upon what nobody knows."""
-    found = known(
-        host, base_volume(host, location)
-    )  # a raw disk's guest may have written a header
+    found = known(host, base_volume(host, location))  # a raw disk's guest may have written a header
     require_known_chain(host, found)  # an editor, an import or a later change may have brought it
     return found
 
