@@ -99,7 +99,7 @@ def test_data_in_a_pipe_has_no_colour_and_no_padding_at_the_end(kimchi):
 
 def test_columns_sort_and_filter(kimchi):
     rows = kimchi("config", "show", "--columns", "key,value", "--sort=-key", "--filter", "key~^vm", "-o", "json").json
-    assert rows == [{"key": "vm.virt_type", "value": "auto"}, {"key": "vm.media", "value": "auto"}]
+    assert list(rows.items()) == [("vm.virt_type", {"value": "auto"}), ("vm.media", {"value": "auto"})]
 
 
 def test_an_unknown_column_is_wrong_usage_and_the_known_ones_are_named(kimchi):

@@ -81,3 +81,7 @@ def test_an_override_replaces_its_row_altogether():
 
 def test_no_home_and_no_account_are_no_obstacle():
     assert config.find_places({}, uid=54321).own_config == "/nonexistent/.config/kimchi"
+
+
+def test_a_variable_that_names_no_key_is_named(written):
+    assert written("", {"KIMCHICTL_CONECT": "x", "KIMCHICTL_VM_VIRT_TYPE": "qemu"}).unknown == ("KIMCHICTL_CONECT",)

@@ -31,7 +31,12 @@ class Place:
 
 
 SETTINGS = View(
-    ("key", "value", "origin"), ("key", "value", "origin", "meaning"), name="key", wide=("meaning",), sort="key"
+    ("key", "value", "origin"),
+    ("key", "value", "origin", "meaning"),
+    name="key",
+    wide=("meaning",),
+    sort="key",
+    keyed=True,
 )
 PLACES = View(("purpose", "path", "written"), ("purpose", "path", "written"), name="path", sort=None)
 

@@ -69,6 +69,8 @@ def load(environ: Mapping[str, str], options: Mapping[str, Any] | None = None) -
         if key.variable in environ:
             values[key.name] = convert(key, environ[key.variable], key.variable)
             origins[key.name] = key.variable
+    variables = {key.variable for key in KEYS.values()}
+    unknown += sorted(name for name in environ if name.startswith("KIMCHICTL_") and name not in variables)
     for name, value in (options or {}).items():
         if value is not None:
             values[name], origins[name] = value, "option"

@@ -23,6 +23,7 @@ class View(NamedTuple):
     `formats` maps a key to value -> text where the usual reading (sizes in bytes, yes and no, lists) does not fit;
     `units` a key to the bytes that its numbers count in, where those are not bytes. `ready`: the records are plain
     dicts already. `first` is the command that makes the first one, for a person who sees that there is none.
+    `keyed`: the list is one object's parts, and in JSON that object, each part under its name.
     """
 
     columns: tuple[str, ...]
@@ -34,6 +35,7 @@ class View(NamedTuple):
     units: Mapping[str, int] | None = None
     ready: bool = False
     first: str | None = None
+    keyed: bool = False
 
     def text(self, key: str, value: Any) -> str:
         """`value` of `key` as a table shows it, not yet escaped."""
@@ -55,7 +57,7 @@ class View(NamedTuple):
 
 
 def emit_list(records: Iterable[Any], view: View, form: str, options: Options) -> None:
-    """Print records as the format and the options say; JSON is always an array."""
+    """Print records as the format and the options say; JSON is an array, however many there are."""
     if isinstance(records, Encoded) and form == "json" and not (options.filters or options.columns or options.sort):
         _write_encoded(records)
         return
@@ -68,7 +70,8 @@ def emit_list(records: Iterable[Any], view: View, form: str, options: Options) -
     for key in options.columns:
         check_inside(rows, key)
     if form == "json":
-        write_json([{key: lookup(row, key) for key in columns} for row in rows] if options.columns else rows)
+        shown = [{key: lookup(row, key) for key in columns} for row in rows] if options.columns else rows
+        write_json(_by_name(rows, shown, view.name) if view.keyed else shown)
     elif form == "name":
         write_out("".join(_bare(str(lookup(row, view.name))) + "\n" for row in rows))
     elif form == "csv":
@@ -78,6 +81,11 @@ def emit_list(records: Iterable[Any], view: View, form: str, options: Options) -
         _write_table([key.replace("_", " ").upper() for key in columns], cells, rows, columns, options)
         if not rows and view.first and is_terminal(sys.stdout) and not (options.filters or options.quiet):
             say(f"none yet: {view.first}")
+
+
+def _by_name(rows: Iterable[Row], shown: Iterable[Row], name: str) -> Row:
+    parts = zip(rows, shown, strict=True)
+    return {row[name]: {key: value for key, value in part.items() if key != name} for row, part in parts}
 
 
 def check_selection(view: View, options: Options) -> None:
