@@ -34,14 +34,28 @@ def take_back(host: "Host", left: str, step: Callable[[], object], failed: Calla
             failed()
 
 
+_ENDING = (signal.SIGINT, signal.SIGTERM)
+
+
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Hold signals back until a step and its undo are one; only a process's main thread gets any."""
+    """Hold signals back until a step and its undo are one; only a process's main thread gets any.
+
+    Not by the thread's mask: the kernel would give the signal to another thread, and Python still raise it in this one.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    held: list[int] = []
+    interrupt, terminate = map(signal.getsignal, _ENDING)
     try:
+        for number in _ENDING:
+            signal.signal(number, lambda number, _frame: held.append(number))
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, held)
+        try:  # with the first handler back, it may raise
+            signal.signal(signal.SIGINT, interrupt)
+        finally:
+            signal.signal(signal.SIGTERM, terminate)
+        for arrived in held:
+            signal.raise_signal(arrived)
