@@ -8,6 +8,7 @@ libvirt's Python library is imported here, on first use. It may be missing: all 
 """
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -226,10 +227,21 @@ def no_host(uri: str | None, error: Any) -> HostError:
 
 def _reason(error: Any) -> str:
     """The first line of what `error` says; of a schema's validation those behind it, as the first names only a file."""
-    lines = (error.get_error_message() or str(error)).strip().splitlines()
+    lines = _own_words(error.get_error_message() or str(error)).strip().splitlines()
     if len(lines) > 1 and is_code(error, "XML_INVALID_SCHEMA"):
         return f"libvirt's schema does not allow it: {'; '.join(lines[1:])}"
     return lines[0] if lines else "no reason given"
+
+
+def _own_words(message: str) -> str:
+    """Of a program that libvirt ran, as qemu-img, what it said itself: neither its command line nor its warnings."""
+    said = re.match(
+        r"(?:internal error: )?Child process \(.*?\) unexpected (?:exit|fatal) .*?: (.+)", message, re.DOTALL
+    )
+    if said is None:
+        return message
+    lines = [line.removeprefix("qemu-img: ") for line in said[1].strip().splitlines()]
+    return next((line for line in lines if line and not line.startswith("warning:")), message)
 
 
 # libvirt's error codes by our class. What is not here is Failed.

@@ -93,3 +93,25 @@ def test_of_several_jobs_each_has_its_own_end():
     assert results["good"] == 1
     assert isinstance(results["bad"], WrongState)
     assert isinstance(results["hung"], TimedOut)
+
+
+CHILD = "internal error: Child process (/usr/bin/qemu-img resize /p/a (b).img 1) unexpected exit status 1: "
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        (
+            f"{CHILD}qemu-img: warning: Shrinking deletes data\nqemu-img: Use the --shrink option\n",
+            "Use the --shrink option",
+        ),
+        ("Child process (/bin/mount -o x) unexpected exit status 32: mount.nfs: no route", "mount.nfs: no route"),
+        (CHILD, CHILD.strip()),
+    ],
+)
+def test_a_program_that_libvirt_ran_speaks_for_itself(message, said):
+    error = libvirt.libvirtError("text")
+    error.err = (libvirt.VIR_ERR_INTERNAL_ERROR, 0, message, 0, None, None, None, 0, 0)
+    with pytest.raises(Failed) as caught, asking("volume 'v'"):
+        raise error
+    assert str(caught.value) == f"volume 'v': {said}"
