@@ -317,9 +317,21 @@ def test_a_pool_is_not_refreshed_by_hand(kimchi, driver):
 
 def test_what_is_in_use_is_not_deleted(kimchi, driver, template):
     kimchi("vm", "create", "web", "--template", "test", status=0)
-    assert "in use by web" in kimchi("volume", "delete", "default-pool", "web.qcow2", "--yes", status=4).err
+    refused = kimchi("volume", "delete", "default-pool", "web.qcow2", "--yes", status=4).err
+    assert "in use by vm 'web'" in refused and "vm disk list web" in refused
     kimchi("pool", "stop", "default-pool", status=0)
-    assert "in use by web" in kimchi("pool", "delete", "default-pool", status=4).err
+    assert "in use by vm 'web'" in kimchi("pool", "delete", "default-pool", status=4).err
+
+
+def test_a_template_that_names_what_is_to_be_deleted_is_called_one(kimchi, driver):
+    kimchi("volume", "create", "default-pool", "a.img", "--size", "1G", "--format", "raw", status=0)
+    kimchi("template", "create", "pt", "--netboot", "--disk", "size=1G,pool=default-pool", status=0)
+    base = "size=1G,pool=default-pool,base=pool:default-pool/a.img"
+    kimchi("template", "edit", "pt", "--disk", base, status=0)
+    refused = kimchi("volume", "delete", "default-pool", "a.img", "--yes", status=4).err
+    assert "in use by template 'pt'" in refused and "template edit pt" in refused
+    kimchi("pool", "stop", "default-pool", status=0)
+    assert "in use by template 'pt'" in kimchi("pool", "delete", "default-pool", status=4).err
 
 
 def test_the_only_active_pool_is_taken_where_the_template_names_none(kimchi, driver, template):

@@ -26,7 +26,8 @@ def list_pools(host: "Host", seconds: float, templates: Templates, wanted: Itera
     found = pools.list_pools(host, wanted, seconds)
     linked = links(pool.path for pool in found if _answers_here(host, pool))
     vms, named = (in_all_spellings(each, linked) for each in (find_users(host).by_source, templates))
-    return [replace(pool, used_by=_merged(_of_pool(pool, vms), _of_pool(pool, named))) for pool in found]
+    users = [(pool, _of_pool(pool, vms), _of_pool(pool, named)) for pool in found]
+    return [replace(pool, used_by=_merged(vms, named), templates=_merged(named)) for pool, vms, named in users]
 
 
 def _answers_here(host: "Host", pool: Pool) -> bool:
@@ -78,7 +79,7 @@ def _used(host: "Host", found: list[Volume], templates: Templates) -> list[Volum
 
 def _named(volume: Volume, templates: Templates) -> Volume:
     names = templates.get(f"pool:{volume.pool}/{volume.name}", ()), templates.get(volume.path or "", ())
-    return replace(volume, used_by=_merged(volume.used_by, *names))
+    return replace(volume, used_by=_merged(volume.used_by, *names), templates=_merged(*names))
 
 
 def _identified(volume: Volume) -> Volume:

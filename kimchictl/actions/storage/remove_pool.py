@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kimchictl.actions.storage.listing import Templates, list_pools
 from kimchictl.actions.storage.spellings import in_all_spellings, links
-from kimchictl.actions.storage.volume_use import all_volumes
+from kimchictl.actions.storage.volume_use import all_volumes, in_use
 from kimchictl.errors import InUse, NotFound, WrongState
 from kimchictl.virt.storage import poolchange, pools, volumes
 from kimchictl.virt.storage.poolrefresh import FILE_POOLS
@@ -34,7 +34,7 @@ def require_unused(host: "Host", name: str, seconds: float, templates: Templates
     for pool in list_pools(host, seconds, templates):
         if pool.name == name:
             if pool.used_by:
-                raise InUse(f"pool {name!r} is in use by {', '.join(pool.used_by)}")
+                raise in_use(f"pool {name!r}", pool)
             return pool
     raise NotFound(f"pool {name!r} is gone since")
 

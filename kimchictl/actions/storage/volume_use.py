@@ -12,6 +12,7 @@ from kimchictl.virt.connection import silent
 from kimchictl.virt.domain import domains
 from kimchictl.virt.storage import pools, volumes
 from kimchictl.virt.storage.poolrefresh import FILE_POOLS
+from kimchictl.virt.storage.pools import Pool
 from kimchictl.virt.storage.volumes import Volume
 
 if TYPE_CHECKING:
@@ -22,7 +23,18 @@ def require_unused(host: "Host", volume: Volume) -> None:
     """Raises InUse, naming them, if VMs, templates or other volumes need `volume`."""
     require_childless(host, volume)
     if volume.used_by:
-        raise InUse(f"{_what(volume)} is in use by {', '.join(volume.used_by)}")
+        raise in_use(_what(volume), volume)
+
+
+def in_use(what: str, seen: Volume | Pool) -> InUse:
+    """That `what`, a volume or a pool, is in use, by what of which kind, with how the first of them lets go of it."""
+    named = [f"{'template' if name in seen.templates else 'vm'} {name!r}" for name in seen.used_by]
+    first = quote(seen.used_by[0])
+    if seen.used_by[0] in seen.templates:
+        hint = f"kimchictl template edit {first} changes what it names; template delete {first} forgets it"
+    else:
+        hint = f"kimchictl vm disk list {first} shows what it has; vm disk detach and vm cdrom eject take it away"
+    return InUse(f"{what} is in use by {', '.join(named)}", hint)
 
 
 def require_content(volume: Volume) -> None:

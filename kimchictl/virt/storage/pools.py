@@ -31,7 +31,7 @@ STATES = ("inactive", "building", "active", "degraded", "unreachable")
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """Sizes are bytes; `path` is its directory or device; `volumes` a count; `used_by` VMs and templates.
+    """Sizes are bytes; `path` is its directory or device; `volumes` a count; `used_by` VMs and `templates`.
 
     `stale`: what is said of the content is not of now, and `error` says why. `source` is the name of what it lies on,
     which is a Ceph pool's or a volume group's.
@@ -49,6 +49,7 @@ class Pool:
     available: int = 0
     volumes: int = 0
     used_by: tuple[str, ...] = ()
+    templates: tuple[str, ...] = ()
     stale: bool = False
     error: str | None = None
     source: str | None = None

@@ -26,9 +26,9 @@ BLOCK_POOLS = ("logical", "disk", "iscsi", "iscsi-direct")  # their volumes are 
 class Volume:
     """Sizes are bytes; `backing` is the path of the image below it, `backing_format` what it is said to be.
 
-    `physical` is the length of its file, None if it is empty: the capacity of what is raw. `used_by` names who uses it;
-    `unfinished` says who makes it, while it is not whole. `os_distro`, `os_version` and `bootable` are an image's, None
-    for what is no image.
+    `physical` is the length of its file, None if it is empty: the capacity of what is raw. `used_by` names who uses it,
+    `templates` those of them that are templates; `unfinished` says who makes it, while it is not whole. `os_distro`,
+    `os_version` and `bootable` are an image's, None for what is no image.
     """
 
     name: str
@@ -42,6 +42,7 @@ class Volume:
     backing_format: str | None = None
     physical: int | None = None
     used_by: tuple[str, ...] = ()
+    templates: tuple[str, ...] = ()
     unfinished: str | None = None
     os_distro: str | None = None
     os_version: str | None = None

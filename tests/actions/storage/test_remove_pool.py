@@ -33,7 +33,7 @@ def test_a_vm_uses_the_ceph_pool_that_its_disk_is_in(ceph, kimchi):
     ceph.defineXML(GUEST.format("vms/disk"))
     assert kimchi("pool", "show", "ceph", "-o", "json", *HERE, status=0).json["used_by"] == ["web"]
     for more in ((), ("--with-contents", "--yes")):
-        assert "in use by web" in kimchi("pool", "delete", "ceph", *more, *HERE, status=4).err
+        assert "in use by vm 'web'" in kimchi("pool", "delete", "ceph", *more, *HERE, status=4).err
 
 
 def test_a_disk_in_another_ceph_pool_is_none_of_this_one(ceph, kimchi):
