@@ -54,6 +54,13 @@ def test_an_option_that_a_type_does_not_know_is_named(host, kimchi, tmp_path):
     assert "--path" in kimchi("pool", "create", "p", status=2).err
 
 
+def test_a_pool_at_what_is_no_directory_is_neither_made_nor_moved_there(pool, kimchi, tmp_path):
+    (tmp_path / "file").write_text("")
+    assert "no directory" in kimchi("pool", "create", "q", "--path", tmp_path / "file", status=4).err
+    kimchi("pool", "stop", "p", status=0)
+    assert "no directory" in kimchi("pool", "edit", "p", "--path", tmp_path / "file", status=4).err
+
+
 def test_where_an_inactive_pool_lies_can_be_changed(pool, kimchi, tmp_path):
     assert "pool stop" in kimchi("pool", "edit", "p", "--path", tmp_path / "q", status=4).err
     kimchi("pool", "stop", "p", status=0)
@@ -172,7 +179,7 @@ def test_what_uses_a_pool_is_known_whatever_its_directory_is_called(pool, kimchi
     connection.close()
     assert [each["used_by"] for each in listed(kimchi, "pool", "list")] == [["deb", "web"]] * 2
     for name in ("p", "q"):
-        assert "deb, web" in kimchi("pool", "delete", name, "--with-contents", "--yes", status=4).err
+        assert "template 'deb', vm 'web'" in kimchi("pool", "delete", name, "--with-contents", "--yes", status=4).err
     found = {each["name"]: each["used_by"] for each in listed(kimchi, "volume", "list", "q")}
     assert found == {"a.iso": ["deb"], "d.qcow2": ["web"]}
 

@@ -8,7 +8,7 @@ from kimchictl.actions.documents.editor import edit_until
 from kimchictl.errors import InUse, Invalid
 from kimchictl.virt import xml
 from kimchictl.virt.domain.definition import difference, parse
-from kimchictl.virt.storage.poolchange import read_definition, redefine
+from kimchictl.virt.storage.poolchange import read_definition, redefine, require_directory
 from kimchictl.virt.storage.poolxml import PoolPlan, changed_xml
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ class EditedPool:
 def edit_pool(host: "Host", name: str, plan: PoolPlan, dry_run: bool = False) -> EditedPool:
     """Define an inactive pool with what `plan` gives in place of what it had. Raises WrongState, Invalid."""
     before = read_definition(host, name)
+    require_directory(host, name, plan.path)
     return _accepting(host, name, before, dry_run)(changed_xml(before, name, plan))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from shlex import quote
 from typing import Any
 
-from kimchictl.errors import Exists, Failed, InUse, KimchiError, WrongState
+from kimchictl.errors import Exists, Failed, InUse, Invalid, KimchiError, WrongState
 from kimchictl.virt import xml
 from kimchictl.virt.connection import Host, asking, is_code, translate
 from kimchictl.virt.domain.definition import parse
@@ -26,6 +26,7 @@ def create_pool(
     with asking(f"host {host.uri}: pool list"):
         if name in {pool.name() for pool in host.conn.listAllStoragePools(0)}:
             raise Exists(f"pool {name!r} already exists", f"kimchictl pool show {quote(name)}")
+    require_directory(host, name, plan.path)
     pool = _define(host, pool_xml(name, kind, plan), f"pool {name!r} cannot be created")
     try:
         with asking(f"pool {name!r} cannot be created{f' at {plan.path}' if plan.path else ''}"):
@@ -37,6 +38,15 @@ def create_pool(
     except BaseException:
         _undefine(host, pool, name)
         raise
+
+
+def require_directory(host: Host, name: str, path: str | None) -> None:
+    """Raises Invalid where something else than a directory lies at `path`, as far as is seen from here.
+
+    libvirt defines and builds such a pool, which then never starts.
+    """
+    if path and host.is_local and not host.is_test and os.path.exists(path) and not os.path.isdir(path):
+        raise Invalid(f"pool {name!r} cannot be at {path}, which is no directory", "name the directory that it lies in")
 
 
 def _keeps_its_mode(host: Host, kind: str, plan: PoolPlan) -> bool:
