@@ -216,3 +216,7 @@ def test_a_place_that_is_no_directory_hinders_no_other(kimchi, tree):
     run = kimchi("iso", "scan", "--deep", tree / "ubuntu12.04.iso", tree / "isos", "-o", "json", status=7)
     assert len(run.json) == 1
     assert "is not a directory" in run.error["message"]
+
+
+def test_a_deep_scan_of_a_file_leads_to_probe(kimchi, tree):
+    assert "iso probe" in kimchi("iso", "scan", "--deep", tree / "ubuntu12.04.iso", status=4).err

@@ -60,6 +60,16 @@ def test_an_inactive_pool_and_one_whose_directory_is_gone_cost_the_others_nothin
     assert len(done.json) == 3 and "'off'" in done.err and "'gone'" in done.err
 
 
+def test_pools_named_by_hand_that_cannot_be_scanned_are_errors_beside_the_hits_of_the_others(
+    pool: Path, kimchi: Kimchi, tmp_path: Path
+) -> None:
+    kimchi("pool", "create", "off", "--type", "dir", "--path", tmp_path / "off", status=0)
+    done = kimchi("iso", "scan", "--pool", "images", "--pool", "nosuch", "--pool", "off", "-o", "json", status=7)
+    assert len(done.json) == 3 and "not_found" in done.err and "'off' is inactive" in done.err
+    assert kimchi("iso", "scan", "--pool", "off", status=4).out == ""
+    assert kimchi("iso", "scan", "--pool", "nosuch", "-o", "json", status=3).out == ""
+
+
 def test_only_the_pools_named_are_scanned_and_a_missing_one_is_refused(pool: Path, kimchi: Kimchi) -> None:
     assert len(kimchi("iso", "scan", "--pool", "images", "-o", "json", status=0).json) == 3
     kimchi("iso", "scan", "--pool", "nosuchpool", status=3)

@@ -7,12 +7,13 @@ shallow_scan    what lies in the active storage pools of a host
 import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from kimchictl.actions.images.scan_records import Change, Problem, ScanOptions, ScanResult
 from kimchictl.actions.images.settle import settle, summarise
 from kimchictl.actions.images.surveys import PoolSurvey, Survey, TreeSurvey, place_name
-from kimchictl.errors import Failed, KimchiError, NotFound, TimedOut
+from kimchictl.errors import Failed, Invalid, KimchiError, NotFound, TimedOut, WrongState
 from kimchictl.media.scan.document import Document
 from kimchictl.media.scan.index import Index
 from kimchictl.media.scan.mounts import Mounts, answers
@@ -54,12 +55,16 @@ def shallow_scan(
 ) -> ScanResult:
     """Scan the active storage pools of `host`, those called `pools` or all, likewise.
 
-    Pools that are inactive, or do not answer within `seconds`, are noted. Raises NotFound, HostError, Locked, Failed.
+    Pools that are inactive, or do not answer within `seconds`, are noted; that one of `pools` is not there, or
+    inactive, is in the result's `failures`. Raises HostError, Locked, Failed.
     """
     from kimchictl.virt.storage.pools import active_pools
 
     result = ScanResult()
-    contents = {place_name(host, pool.name): pool for pool in active_pools(host, progress, pools, seconds)}
+    wanted = _active(host, pools, result)
+    if pools and not wanted:
+        return result
+    contents = {place_name(host, pool.name): pool for pool in active_pools(host, progress, wanted, seconds)}
 
     def survey(name: str, before: Document) -> Survey:
         pool, old = contents[name], before.places.get(name)
@@ -70,6 +75,21 @@ def shallow_scan(
         return PoolSurvey(host, pool, old, options, naming)
 
     return _scan(tuple(contents), survey, options, index, progress, result)
+
+
+def _active(host: "Host", pools: Sequence[str], result: ScanResult) -> list[str]:
+    """Those of `pools` that are active, each once."""
+    from kimchictl.virt.storage.pools import find_active_pool
+
+    active, failures = [], []
+    for name in dict.fromkeys(pools):
+        try:
+            find_active_pool(host, name)
+            active.append(name)
+        except (NotFound, WrongState) as error:
+            failures.append(error)
+    result.failures = tuple(failures)
+    return active
 
 
 def _scan(
@@ -122,13 +142,13 @@ def _tops(places: Sequence[str], options: ScanOptions, mounts: Mounts, result: S
 
 
 def _real_directory(place: str, deadline: float, mounts: Mounts) -> bytes:
-    """The real path of the directory `place`. Raises NotFound, Failed, TimedOut."""
+    """The real path of the directory `place`. Raises NotFound, Invalid, Failed, TimedOut."""
     if mounts.may_hang() and not answers(lambda: os.listdir(place), deadline):
         raise TimedOut(f"{place!r} did not answer within {deadline:g} s", "is the server that it is mounted from up?")
     try:
         real = os.path.realpath(os.fsencode(place), strict=True)
         if not os.path.isdir(real):
-            raise Failed(f"{place!r} is not a directory", f"kimchictl iso probe {place}")
+            raise Invalid(f"{place!r} is not a directory", f"kimchictl iso probe {quote(place)}")
         os.close(os.open(real, os.O_RDONLY | os.O_DIRECTORY))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise NotFound(f"{place!r} does not exist") from error

@@ -45,7 +45,8 @@ def scan(
 ) -> int:
     """Find images in storage pools, or in directory trees.
 
-    Without --deep: the ISO volumes of the active storage pools of the host that -c names.
+    Without --deep: the ISO volumes of the active storage pools of the host that -c names. With it each PATH is a
+    directory, as whole trees are what is remembered; a file by itself is for iso probe.
 
     \b
     Examples:
@@ -53,8 +54,9 @@ def scan(
       kimchictl iso scan --deep --changed --detailed-exitcode -q     from cron; the trees of scan.paths
       kimchictl iso scan --pool default -o json
 
-    Exit status: 0 done; 2 no PATH and no scan.paths; 3 PATH not found; 5 no host; 7 some failed, or, with
-    --strict, something inside could not be read; 10 something changed, with --detailed-exitcode.
+    Exit status: 0 done; 2 no PATH and no scan.paths; 3 PATH or pool not found; 4 PATH is no directory, or the pool
+    is inactive; 5 no host; 7 some failed, or, with --strict, something inside could not be read; 10 something
+    changed, with --detailed-exitcode.
     """
     from kimchictl.actions.images.scan import ScanOptions
 
