@@ -56,6 +56,16 @@ def test_show_says_more_than_the_list(kimchi, driver):
     assert {"disks", "nics", "snapshots", "addresses"} < set(shown)
 
 
+def test_a_disk_in_a_pool_is_shown_with_the_volume_that_it_is(kimchi, driver, template):
+    kimchi("vm", "create", "web", "--template", "test", status=0)
+    disks = kimchi("vm", "show", "web", "-o", "json", status=0).json["disks"]
+    assert [(disk["pool"], disk["volume"]) for disk in disks] == [("default-pool", "web.qcow2"), (None, None)]
+    listed = ("vm", "disk", "list", "web", "--filter", "device=disk", "-o", "json")
+    assert kimchi(*listed, status=0).json[0]["volume"] == "web.qcow2"
+    kimchi("pool", "stop", "default-pool", status=0)
+    assert kimchi(*listed, status=0).json[0]["pool"] is None
+
+
 def test_a_filter_on_what_the_list_leaves_out_asks_for_it(kimchi, driver, template):
     kimchi("vm", "create", "web", "--template", "test", status=0)
     assert kimchi("vm", "list", "--filter", "template=test", "-o", "name", status=0).out == "web\n"

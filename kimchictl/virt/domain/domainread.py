@@ -10,7 +10,8 @@ from kimchictl.virt.domain.metadata import Origin, read_metadata
 class VmDisk:
     """One drive. `source` is a path, a URL or "pool:POOL/VOLUME", None when empty; `backing` what lies under it.
 
-    `capacity` and `allocation` are bytes, None where nobody asked or the host does not know.
+    `pool` and `volume` are in its XML, or, like `capacity` and `allocation` in bytes, None where nobody asked the host
+    or it does not know.
     """
 
     target: str

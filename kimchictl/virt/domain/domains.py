@@ -6,10 +6,11 @@ from typing import Any
 
 from kimchictl.errors import Exists, Invalid, KimchiError, TimedOut
 from kimchictl.virt.connection import Host, asking, is_code
-from kimchictl.virt.deadlines import answered
+from kimchictl.virt.deadlines import answered, within
 from kimchictl.virt.domain.domainread import Description, VmDisk, read_domain
 from kimchictl.virt.domain.listing import ACTIVE, PATIENCE, Vm, state_name
 from kimchictl.virt.missing import missing
+from kimchictl.virt.storage.volumes import place_of
 
 
 def find_domain(host: Host, name: str) -> Any:
@@ -53,7 +54,7 @@ def show_vm(host: Host, name: str) -> Vm:
             snapshots=tuple(_snapshots(host, domain)),
             addresses=tuple(addresses(host, domain)) if state_name(state) in ACTIVE else (),
         )
-    return details.with_description(said)._replace(disks=_measured(host, domain, said.disks))
+    return details.with_description(said)._replace(disks=_measured(host, domain, _placed(host, said.disks)))
 
 
 def describe(host: Host, name: str) -> Description:
@@ -104,6 +105,22 @@ def define(host: Host, name: str, document: str) -> None:
         if name in names(host):
             raise Exists(f"vm {name!r} already exists", "choose another name") from None
         raise
+
+
+def _placed(host: Host, disks: tuple[VmDisk, ...]) -> tuple[VmDisk, ...]:
+    """`disks` with the volumes that they are; libvirt does not tell while it refreshes a pool that hangs."""
+    try:
+        return within(PATIENCE, "storage pools", lambda: tuple(_with_volume(host, disk) for disk in disks))
+    except TimedOut:
+        host.stuck = True
+        return disks
+
+
+def _with_volume(host: Host, disk: VmDisk) -> VmDisk:
+    if disk.pool or not disk.source or not disk.source.startswith("/"):
+        return disk
+    pool, volume = place_of(host, disk.source)
+    return replace(disk, pool=pool, volume=volume)
 
 
 def _measured(host: Host, domain: Any, disks: tuple[VmDisk, ...]) -> tuple[VmDisk, ...]:

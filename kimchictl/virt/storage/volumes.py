@@ -110,6 +110,15 @@ def _at(host: Host, path: str) -> Volume | None:
         raise translate(error, f"volume {path}") from None
 
 
+def place_of(host: Host, path: str) -> tuple[str | None, str | None]:
+    """(pool, name) of the volume at `path`, as libvirt knows it now; (None, None) where it has none or may not say."""
+    try:
+        handle = host.conn.storageVolLookupByPath(path)
+        return handle.storagePoolLookupByVolume().name(), handle.name()
+    except host.lib.libvirtError:
+        return None, None
+
+
 def list_volumes(host: Host, pool_name: str, stale: bool = False, note: Callable[[str], None] = silent) -> list[Volume]:
     """The volumes of an active pool, by name; one that vanishes meanwhile, or that has no UTF-8 name, is left out.
 
