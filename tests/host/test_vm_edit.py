@@ -91,6 +91,22 @@ def test_a_renamed_vm_takes_its_nvram_along(web, kimchi, host):
 
 
 @pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--memory", "1M"), "memory 1 MiB is below the minimum of 512 MiB"),
+        (("--memory", "2T", "--max-memory", "2T"), "MiB of the host"),
+        (("--max-memory", "900000G"), "max_memory 921600000 MiB is above the maximum"),
+        (("--vcpus", "2000", "--max-vcpus", "2000"), "vcpus 2000 is above the maximum of 1024"),
+    ],
+)
+def test_what_no_template_could_ask_for_is_refused_for_a_vm_too(web, kimchi, options, said):
+    before = xml(web)
+    assert said in kimchi("vm", "edit", "web", *options, "--dry-run", status=4).err
+    assert said in kimchi("vm", "edit", "web", *options, status=4).err
+    assert xml(web) == before
+
+
+@pytest.mark.parametrize(
     "options",
     [
         ("--memory", "4G"),
@@ -144,8 +160,8 @@ def test_a_vm_of_another_tool_keeps_what_kimchictl_does_not_know(host, kimchi):
         "<metadata><a:b xmlns:a='urn:x'>kept</a:b></metadata><memory unit='MiB'>64</memory>"
         "<os><type>hvm</type></os><qemu:commandline><qemu:arg value='-S'/></qemu:commandline></domain>"
     )
-    kimchi("vm", "edit", "web", "--memory", "128M", "--graphics", "vnc", status=0)
+    kimchi("vm", "edit", "web", "--memory", "512M", "--graphics", "vnc", status=0)
     said = xml(connection)
     assert "urn:x" in said and "<a:b>kept</a:b>" in said and "<qemu:arg value='-S'/>" in said
-    assert "<memory unit='KiB'>131072</memory>" in said
+    assert "<memory unit='KiB'>524288</memory>" in said
     connection.close()

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kimchictl.actions.documents.editor import edit_until
+from kimchictl.actions.documents.host_names import memory_problem
+from kimchictl.catalog.parse import parse as parse_template
+from kimchictl.catalog.records import Template
 from kimchictl.errors import InUse, Invalid, KimchiError, WrongState
 from kimchictl.virt import xml
 from kimchictl.virt.domain import domains, power
@@ -40,6 +43,7 @@ def edit_vm(host: "Host", name: str, changes: VmChanges, next_start: bool = Fals
     """Make `changes`; with `next_start` a running guest is left as it is. Raises NotFound, Invalid, WrongState."""
     domain = domains.find_domain(host, name)
     name = domain.name()
+    _require_sensible(host, name, changes)
     running = domains.state_of(host, domain) in ACTIVE
     persistent = bool(domain.isPersistent())
     if not persistent and next_start:
@@ -64,6 +68,16 @@ def edit_vm(host: "Host", name: str, changes: VmChanges, next_start: bool = Fals
         if diff and persistent:
             redefine(host, name, parse(before, f"vm {name!r}"))
         raise
+
+
+def _require_sensible(host: "Host", name: str, changes: VmChanges) -> None:
+    """Raises Invalid for amounts that no template could have, or that the host does not have."""
+    for key in ("memory", "max_memory", "vcpus", "max_vcpus"):
+        if (value := getattr(changes, key)) is not None:
+            parse_template({"name": "of limits", key: value}, f"vm {name!r}")
+    wanted = Template("of limits", memory=changes.memory, max_memory=changes.max_memory)
+    if problem := memory_problem(host, wanted):
+        raise Invalid(f"vm {name!r}: {problem}", "give it less")
 
 
 def _keeps_nvram(root: xml.Element) -> bool:
