@@ -70,7 +70,7 @@ def check(app: App) -> int:
       kimchictl host check
       kimchictl host check --filter status!=ok -o json
 
-    Exit status: 0 nothing fails, warnings or not; 7 something fails.
+    Exit status: 0 nothing fails, warnings or not; 7 something fails, whether a --filter shows it or not.
     """
     from kimchictl.actions.host.doctor import Ours, check_host
     from kimchictl.actions.host.findings import FAIL
