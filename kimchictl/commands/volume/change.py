@@ -10,12 +10,12 @@ from kimchictl.units import format_size
 # virStorageVolWipeAlgorithm; kimchictl.virt.storage.volumechange has the same list, which needs libvirt to be loaded.
 WIPES = ("zero", "nnsa", "dod", "bsi", "gutmann", "schneier", "pfitzner7", "pfitzner33", "random", "trim")
 
-_names_argument = click.argument("names", metavar="NAME...", nargs=-1, required=True, callback=expand_names)
+_names_argument = click.argument("names", metavar="NAME...", nargs=-1, required=True, callback=expand_names, shell_complete=complete("volume"))
 
 
 @click.command(cls=Command)
 @pool_argument
-@click.argument("name")
+@click.argument("name", shell_complete=complete("volume"))
 @click.argument("size")
 @click.option("--shrink", is_flag=True, help="A smaller size is meant: what lies beyond it is lost.")
 @yes_option
@@ -46,7 +46,7 @@ def resize(app: App, pool_name: str, name: str, size: str, shrink: bool, yes: bo
 
 @click.command(cls=Command)
 @pool_argument
-@click.argument("name")
+@click.argument("name", shell_complete=complete("volume"))
 @click.argument("new", metavar="[NEW]", required=False)
 @click.option("--to", "to_pool", metavar="POOL", shell_complete=complete("pool"), help="Into this pool; else the same.")
 @pass_app
@@ -85,16 +85,17 @@ def wipe(app: App, pool_name: str, names: tuple[str, ...], algorithm: str, yes: 
       kimchictl volume wipe default old.img
       kimchictl volume wipe default old.img --algorithm random --yes
     """
+    from kimchictl.actions.documents.usage import template_users
     from kimchictl.actions.storage.volume_changes import wipe_volume
     from kimchictl.actions.storage.volume_use import require_unused
 
     def one(name: str) -> None:
         found = find(app, pool_name, name)
         require_finished(app, found)
-        require_unused(app.host, found)
+        require_unused(found)
         app.confirm(f"wiping volume {name!r} of pool {pool_name!r}", yes)
         with app.task(f"wipe of {name} of pool {pool_name}", app.remote_host) as progress:
-            wipe_volume(app.host, found, algorithm, progress)
+            wipe_volume(app.host, found, template_users(app.templates), algorithm, progress)
         app.note(f"volume {name!r} of pool {pool_name!r} wiped")
 
     clean_up(app, pool_name)
@@ -117,15 +118,16 @@ def delete(app: App, pool_name: str, names: tuple[str, ...], missing_ok: bool, y
       kimchictl volume delete default old.qcow2
       kimchictl volume delete default old.qcow2 older.qcow2 --yes
     """
-    from kimchictl.actions.storage.listing import delete_volume
+    from kimchictl.actions.documents.usage import template_users
+    from kimchictl.actions.storage.volume_changes import delete_volume
     from kimchictl.actions.storage.volume_use import require_unused
 
     def one(name: str) -> None:
         found = find(app, pool_name, name)
         require_finished(app, found)
-        require_unused(app.host, found)
+        require_unused(found)
         app.confirm(f"deleting volume {name!r} of pool {pool_name!r}", yes)
-        delete_volume(app.host, found)
+        delete_volume(app.host, found, template_users(app.templates))
         app.note(f"volume {name!r} of pool {pool_name!r} deleted")
 
     clean_up(app, pool_name)

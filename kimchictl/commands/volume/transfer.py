@@ -8,7 +8,7 @@ import click
 
 from kimchictl.app import App
 from kimchictl.commands.base import BYTES, Command, pass_app, yes_option
-from kimchictl.commands.volume.views import clean_up, emit_made, pool_argument
+from kimchictl.commands.volume.views import clean_up, emit_made, pool_argument, require_finished
 from kimchictl.errors import Failed, UsageError
 from kimchictl.units import format_size
 
@@ -20,7 +20,7 @@ _checksum_option = click.option("--checksum", metavar="SUM", help="What it must 
 
 @click.command(cls=Command)
 @pool_argument
-@click.argument("file", type=click.Path())
+@click.argument("file", type=click.Path(), shell_complete=complete("file"))
 @click.option("--name", metavar="NAME", help="What to call the volume; by default as the file is called.")
 @click.option("--size", type=BYTES, metavar="SIZE", help="What a pipe gives, like 20G; a pool of devices needs it.")
 @_checksum_option
@@ -52,6 +52,7 @@ def upload(
     clean_up(app, pool_name)
     there = find_target(app.host, pool_name, title)
     if there is not None:
+        require_finished(app, there)
         users = f", which {', '.join(there.used_by)} uses," if there.used_by else ""
         app.confirm(f"replacing volume {title!r} of pool {pool_name!r}{users} and all that is in it", yes)
     with (
@@ -65,8 +66,8 @@ def upload(
 
 @click.command(cls=Command)
 @pool_argument
-@click.argument("name")
-@click.argument("file", metavar="[FILE]", required=False, type=click.Path())
+@click.argument("name", shell_complete=complete("volume"))
+@click.argument("file", metavar="[FILE]", required=False, type=click.Path(), shell_complete=complete("file"))
 @_checksum_option
 @pass_app
 def download(app: App, pool_name: str, name: str, file: str | None, checksum: str | None) -> None:
