@@ -54,9 +54,8 @@ def scan(
       kimchictl iso scan --deep --changed --detailed-exitcode -q     from cron; the trees of scan.paths
       kimchictl iso scan --pool default -o json
 
-    Exit status: 0 done; 2 no PATH and no scan.paths; 3 PATH or pool not found; 4 PATH is no directory, or the pool
-    is inactive; 5 no host; 7 some failed, or, with --strict, something inside could not be read; 10 something
-    changed, with --detailed-exitcode.
+    Exit status: 0 done; 2 no PATH and no scan.paths; 3 not found; 4 PATH is no directory, or the pool inactive; 5 no
+    host; 7 some failed, or, with --strict, something inside could not be read; 10 changes, with --detailed-exitcode.
     """
     from kimchictl.actions.images.scan import ScanOptions
 
