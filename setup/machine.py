@@ -110,12 +110,17 @@ def owner_options() -> dict[str, Any]:
     owner = CHECKOUT.stat()
     if os.geteuid() != 0 or owner.st_uid == 0:
         return {}
-    try:
-        home = pwd.getpwuid(owner.st_uid).pw_dir
-    except KeyError:  # a number without a name, as in a container
-        home = str(CHECKOUT)
     options = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": ()}
-    return options | {"env": os.environ | {"HOME": home}}
+    return options | {"env": os.environ | identity(owner.st_uid)}
+
+
+def identity(user: int) -> dict[str, str]:
+    """What the environment says of a user; pytest, for one, calls its directory in /tmp after that."""
+    try:
+        record = pwd.getpwuid(user)
+    except KeyError:  # a number without a name, as in a container
+        return {"HOME": str(CHECKOUT), "USER": str(user), "LOGNAME": str(user)}
+    return {"HOME": record.pw_dir, "USER": record.pw_name, "LOGNAME": record.pw_name}
 
 
 def run(argv: Sequence[str], quiet: bool = False, **options: Any) -> None:

@@ -73,6 +73,19 @@ def pytest_runtest_protocol() -> Iterator[None]:
         signal.signal(signal.SIGALRM, previous)
 
 
+NO_HOST = "qemu+unix:///system?socket=/nonexistent"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def working_directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What a test writes without saying where does not end in the checkout, and is noticed."""
+    before, own = os.getcwd(), tmp_path_factory.mktemp("cwd")
+    os.chdir(own)
+    yield
+    os.chdir(before)
+    assert os.listdir(own) == [], "a test wrote into its working directory"
+
+
 @pytest.fixture(scope="session")
 def all_places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A place for each test, made by whoever needs it: making thousands takes longer than many of the tests."""
@@ -89,6 +102,8 @@ def places(all_places: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
     for tree in ("SYSTEM", "LOCAL", "USER"):  # what is installed here must not decide; a test of it names its own
         monkeypatch.setenv(f"OSINFO_{tree}_DIR", "/nonexistent")
+    # Nor is the libvirt of this machine asked, which as a user would even start; a test of the default deletes it.
+    monkeypatch.setenv("LIBVIRT_DEFAULT_URI", NO_HOST)
     own = next(all_places)
     for what in ("CONFIG", "STATE", "CACHE"):
         monkeypatch.setenv(f"KIMCHI_{what}_DIR", str(own / what.lower()))

@@ -41,9 +41,9 @@ COMMANDS = [pytest.param(path, command, id=" ".join(path)) for path, command in 
 
 
 def examples(command):
-    """The lines below "Examples:" of a command's help."""
-    lines = inspect.cleandoc(command.help).partition("Examples:")[2].split("\n")
-    return [line.strip() for line in lines if line.strip()]
+    """The lines below "Examples:" of a command's help, up to an empty one."""
+    paragraph = inspect.cleandoc(command.help).partition("Examples:\n")[2].partition("\n\n")[0]
+    return [line.strip() for line in paragraph.split("\n")]
 
 
 @pytest.mark.parametrize(("path", "command"), COMMANDS)
