@@ -126,7 +126,7 @@ def _write_new(path: str, data: bytes, mode: int, like: os.stat_result | None) -
     try:
         trace("opened", path)
         if like:
-            _take_over(fd, like)
+            take_over(fd, like)
         view = memoryview(data)
         while view:
             view = view[os.write(fd, view) :]
@@ -137,7 +137,8 @@ def _write_new(path: str, data: bytes, mode: int, like: os.stat_result | None) -
         os.close(fd)
 
 
-def _take_over(fd: int, like: os.stat_result) -> None:
+def take_over(fd: int, like: os.stat_result) -> None:
+    """Gives the file `fd` the permissions and, if possible, the owner of another. Raises OSError."""
     mode = stat.S_IMODE(like.st_mode) & 0o777
     try:
         os.fchown(fd, like.st_uid, like.st_gid)

@@ -16,6 +16,7 @@ from kimchictl.media.source import Source, open_source
 
 _HEADER = 1024
 _LONGEST_NAME = 1023  # of a backing file
+_LARGEST_CLUSTER = 2 << 20  # QEMU's; the name of a backing file is in the first one
 _LONGEST_EXTENSIONS = 4096
 _DATA_FILE = 0x44415441
 _BACKING_FORMAT = 0xE2792ACA
@@ -150,6 +151,8 @@ def _name(source: Source, offset: int, length: int) -> str:
         raise Damaged(
             f"{source.location} names a backing file with {length} bytes: at most {_LONGEST_NAME} are allowed"
         )
+    if offset > _LARGEST_CLUSTER:
+        raise Damaged(f"{source.location} names a backing file {offset} bytes from its beginning, which is no header")
     return os.fsdecode(source.read(offset, length))
 
 

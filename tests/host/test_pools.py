@@ -163,24 +163,36 @@ def test_on_a_read_only_connection_nothing_is_refreshed(pool, host):
     assert (seen.stale, seen.volumes, seen.error) == (True, 0, "the connection is read-only")
 
 
-def test_a_pool_that_writes_a_volume_is_busy_and_not_broken(pool, host, kimchi):
-    class Busy:
-        def UUIDString(self):  # as libvirt calls it
-            return "busy"
+@pytest.fixture
+def busy(monkeypatch):
+    """libvirt refreshes no pool, as while it copies a volume in each."""
 
-        def name(self):
-            return "p"
+    def refresh(_pool, _flags):
+        error = libvirt.libvirtError("")
+        error.err = (libvirt.VIR_ERR_INTERNAL_ERROR, 0, "pool 'p' has asynchronous jobs running.", *[None] * 6)
+        raise error
 
-        def refresh(self, _flags):
-            error = libvirt.libvirtError("")
-            error.err = (libvirt.VIR_ERR_INTERNAL_ERROR, 0, "pool 'p' has asynchronous jobs running.", *[None] * 6)
-            raise error
+    return lambda: monkeypatch.setattr(libvirt.virStoragePool, "refresh", refresh)
 
-    from kimchictl.virt.connection import open_host
-    from kimchictl.virt.storage.poolrefresh import refresh
 
-    with open_host(host.uri) as opened:
-        assert refresh(opened, Busy(), "p", "dir", str(pool), 5).error == "busy: a volume is being written"
+def test_in_a_pool_that_is_busy_it_is_known_what_each_volume_is_and_needs(pool, kimchi, busy):
+    kimchi("volume", "create", "p", "base", "--size", "1G", status=0)
+    kimchi("volume", "create", "p", "top", "--backing", "base", status=0)
+    busy()
+    assert "busy: a volume is being written" in kimchi("pool", "list", status=0).out
+    base, _ = listed(kimchi, "volume", "list", "p")
+    assert (base["format"], base["capacity"], base["used_by"]) == ("qcow2", 1 << 30, ["pool:p/top"])
+    assert kimchi("volume", "orphans", "-o", "name", status=0).out.split() == ["top"]
+    assert "backs pool:p/top" in kimchi("volume", "delete", "p", "base", "--yes", status=4).err
+
+
+def test_that_what_a_dead_pool_needs_is_not_known_is_said_before_anything_is_deleted(pool, kimchi, tmp_path):
+    kimchi("volume", "create", "p", "v", "--size", "1M", status=0)
+    kimchi("pool", "create", "q", "--path", tmp_path / "q", "--start", status=0)
+    kimchi("volume", "create", "q", "w", "--size", "1M", status=0)
+    shutil.rmtree(tmp_path / "q")
+    assert kimchi("volume", "orphans", "-o", "name", status=0).out.split() == ["v"]
+    assert "pool 'q': what its volumes are" in kimchi("volume", "delete", "p", "v", status=2).err
 
 
 def test_unusual_files_cost_no_more_than_themselves(pool, kimchi):

@@ -3,13 +3,14 @@
 import hashlib
 import io
 import os
+import struct
 import subprocess
 import sys
 import threading
 
 import pytest
 
-from kimchictl.actions.storage import volume_upload
+from kimchictl.actions.storage import unfinished, volume_upload
 from kimchictl.errors import Failed
 
 MIB = 1 << 20
@@ -112,6 +113,35 @@ def test_what_replaces_a_volume_is_exactly_the_file(pool, kimchi, tmp_path, file
     assert kimchi("volume", "list", "p", "-o", "name", status=0).out.split() == ["v"]
 
 
+def test_what_replaces_a_volume_is_whose_that_was_and_for_whom(pool, kimchi, file):
+    (pool / "v").write_bytes(b"old")
+    os.chown(pool / "v", 1234, 1235)
+    # acl(5) as Linux keeps it: the owner, the user 1236, the group, the mask and others, each (kind, rights, id)
+    entries = ((1, 6, -1), (2, 4, 1236), (4, 0, -1), (16, 4, -1), (32, 0, -1))
+    acl = struct.pack("<I", 2) + b"".join(struct.pack("<HHi", *entry) for entry in entries)
+    os.setxattr(pool / "v", "system.posix_acl_access", acl)
+    before = os.stat(pool / "v")
+    kimchi("volume", "upload", "p", file, "--name", "v", "--yes", status=0)
+    after = os.stat(pool / "v")
+    assert after.st_ino != before.st_ino and after.st_size == file.stat().st_size
+    assert (after.st_uid, after.st_gid, after.st_mode) == (before.st_uid, before.st_gid, before.st_mode)
+    assert os.getxattr(pool / "v", "system.posix_acl_access") == acl
+
+
+def test_what_another_process_is_making_is_neither_replaced_nor_copied(pool, kimchi, file):
+    reading, writing = os.pipe()
+    words = [sys.executable, "-m", "kimchictl", "volume", "upload", "p", "-", "--name", "v"]
+    with subprocess.Popen(words, stdin=reading, stderr=subprocess.DEVNULL) as other:
+        os.close(reading)
+        while not notes() or not (pool / "v").exists():
+            assert other.poll() is None
+        for verb in (("upload", "p", file, "--name", "v", "--yes"), ("clone", "p", "v")):
+            assert f"upload by process {other.pid}" in kimchi("volume", *verb, status=4).err
+        os.write(writing, b"whole")
+        os.close(writing)
+    assert other.returncode == 0 and (pool / "v").read_bytes() == b"whole"
+
+
 def test_an_upload_that_fails_leaves_what_it_was_to_replace(pool, kimchi, file, way, monkeypatch):
     from kimchictl.media.source import FileSource
 
@@ -133,6 +163,7 @@ def test_where_the_last_step_fails_the_new_content_is_there_and_is_named(pool, k
     (part,) = os.listdir(pool)
     assert f"kimchictl volume clone p {part} v" in said
     assert (pool / part).read_bytes() == file.read_bytes()
+    monkeypatch.setattr(unfinished, "is_abandoned", lambda record: True)  # as it is when that process has ended
     kimchi("volume", "clone", "p", part, "v", status=0)
     assert (pool / "v").read_bytes() == file.read_bytes()
 

@@ -66,6 +66,24 @@ def test_a_volume_upon_another_has_its_size_and_keeps_it_from_harm(pool, kimchi)
     assert "backs" in kimchi("volume", "upload", "p", source, "--name", "base.qcow2", "--yes", status=4).err
 
 
+def test_what_a_volume_backs_is_known_whatever_the_pool_s_directory_is_called(host, kimchi, tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    kimchi("pool", "create", "p", "--path", tmp_path / "link", "--start", status=0)
+    kimchi("volume", "create", "p", "base", "--size", "1M", "--format", "raw", status=0)
+    make = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b"]
+    for name, base in (("relative", "base"), ("absolute", tmp_path / "real/base")):
+        subprocess.run([*make, base, tmp_path / "link" / name], check=True)
+        shown_base = shown(kimchi, "base")
+        assert (shown_base["used_by"], shown_base["path"]) == ([f"pool:p/{name}"], str(tmp_path / "link/base"))
+        assert kimchi("volume", "orphans", "-o", "name", status=0).out.split() == [name]
+        for verb, *more in (("wipe",), ("delete",), ("resize", "1K", "--shrink")):
+            assert "backs" in kimchi("volume", verb, "p", "base", *more, "--yes", status=4).err
+        assert "backs" in kimchi("volume", "upload", "p", tmp_path / "link/base", "--yes", status=4).err
+        (tmp_path / "real" / name).unlink()
+    kimchi("volume", "delete", "p", "base", "--yes", status=0)
+
+
 def test_what_cannot_back_a_volume_is_refused(pool, kimchi):
     (pool / "sub").mkdir()
     kimchi("volume", "create", "p", "base.qcow2", "--size", "1G", status=0)

@@ -8,7 +8,8 @@ import subprocess
 import pytest
 
 from kimchictl.errors import Damaged, Invalid, KimchiError, NotFound
-from kimchictl.media.diskimage import DiskImage, read_disk_image, refuse_strangers
+from kimchictl.media.diskimage import DiskImage, glance, read_disk_image, refuse_strangers
+from kimchictl.media.source import open_source
 
 GIB = 1 << 30
 needs_qemu = pytest.mark.skipif(shutil.which("qemu-img") is None, reason="qemu-img is not installed")
@@ -102,6 +103,17 @@ def test_every_truncation_of_a_header_is_a_record_or_an_error(tmp_path):
 def test_what_cannot_back_a_disk_is_refused(tmp_path, settings):
     with pytest.raises((Damaged, Invalid)):
         read_disk_image(qcow2(tmp_path / "a", **settings))
+
+
+def test_a_name_that_is_said_to_be_where_no_file_ends_is_damage(tmp_path):
+    path = qcow2(tmp_path / "a", backing=b"base")
+    with open(path, "r+b") as file:
+        file.seek(8)
+        file.write(b"\xff" * 8)
+    with pytest.raises(Damaged):
+        read_disk_image(path)
+    with open_source(path) as source:
+        assert glance(source) is None
 
 
 @pytest.mark.parametrize("name", [b"/etc/shadow", b"other.img", b"json:{}", b"nbd://h/x", b"nbd:unix:/x"])

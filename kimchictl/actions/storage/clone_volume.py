@@ -3,6 +3,7 @@
 import os
 from typing import TYPE_CHECKING
 
+from kimchictl.actions.storage.unfinished import require_finished
 from kimchictl.actions.storage.volume_changes import copy_here, require_known_chain
 from kimchictl.actions.storage.volume_upload import copy_bytes
 from kimchictl.actions.storage.volume_use import known, require_still
@@ -30,6 +31,8 @@ def clone_volume(
     With `state_dir` there is a note of it meanwhile. Raises NotFound, Exists, InUse, Invalid.
     """
     looks = volumes.find_volume(host, pool, name)
+    if state_dir is not None:
+        require_finished(host, state_dir, looks)
     target, volume = to_pool or pool, known(host, looks)
     require_still(host, volume)
     require_known_chain(host, volume)

@@ -6,8 +6,8 @@ from dataclasses import replace
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from kimchictl.actions.storage.spellings import in_all_spellings, links, users_of
-from kimchictl.actions.storage.volume_use import all_volumes, require_unused
+from kimchictl.actions.storage.spellings import by_real_paths, in_all_spellings, links, really, users_of
+from kimchictl.actions.storage.volume_use import all_volumes
 from kimchictl.actions.vms.vm_usage import find_users, with_users
 from kimchictl.errors import KimchiError, WrongState
 from kimchictl.virt.storage import pools, volumes
@@ -32,7 +32,7 @@ def list_pools(host: "Host", seconds: float, templates: Templates, wanted: Itera
 
 def _answers_here(host: "Host", pool: Pool) -> bool:
     """Whether its directory is one of this machine that can be looked at."""
-    return host.is_local and not host.is_test and pool.active and not pool.stale and pool.type in FILE_POOLS
+    return host.is_local and not host.is_test and pool.active and pool.reachable and pool.type in FILE_POOLS
 
 
 def _of_pool(pool: Pool, users: Mapping[str, Iterable[str]]) -> set[str]:
@@ -53,7 +53,7 @@ def list_volumes(host: "Host", pool: str, seconds: float) -> list[Volume]:
         raise WrongState(f"pool {pool!r} is inactive", f"kimchictl pool start {quote(pool)}")
     if state.stale:
         host.note(f"pool {pool!r} is shown as it was at its last refresh: {state.error}")
-    return volumes.list_volumes(host, pool, state.stale and state.type in FILE_POOLS, host.note)
+    return volumes.list_volumes(host, pool, state.reachable, host.note)
 
 
 def described(host: "Host", found: list[Volume], templates: Templates) -> list[Volume]:
@@ -74,7 +74,8 @@ def _used(host: "Host", found: list[Volume], templates: Templates) -> list[Volum
     if host.is_local and not host.is_test:
         linked = links({os.path.dirname(volume.path) for volume in found if volume.path and volume.format})
         templates = in_all_spellings(templates, linked)
-    return [_named(volume, templates) for volume in with_users(found, users_of(host, found))]
+    users = users_of(host, found)
+    return [_named(volume, templates) for volume in by_real_paths(host, found, lambda real: with_users(real, users))]
 
 
 def _named(volume: Volume, templates: Templates) -> Volume:
@@ -97,15 +98,12 @@ def _identified(volume: Volume) -> Volume:
 
 def without_owner(host: "Host", listed: Iterable[Volume]) -> list[Volume]:
     """Those of `listed` that are disks and that neither a VM, nor a template, nor another volume uses."""
-    backing = {volume.backing for volume in all_volumes(host)}
-    return [
-        volume
-        for volume in listed
-        if volume.type != "dir" and volume.format != "iso" and not volume.used_by and volume.path not in backing
-    ]
+    own = list(listed)
+    backing = {volume.backing for volume in really(host, all_volumes(host))}
+    unused = [volume for volume, real in zip(own, really(host, own), strict=True) if real.path not in backing]
+    return [volume for volume in unused if not volume.used_by and _is_disk(volume)]
 
 
-def delete_volume(host: "Host", volume: Volume) -> None:
-    """Delete it with what is in it. Raises InUse; see require_unused."""
-    require_unused(host, volume)
-    volumes.delete_volume(host, volume.pool, volume.name)
+def _is_disk(volume: Volume) -> bool:
+    """What has no capacity is in a pool that does not answer: nobody knows what it is."""
+    return volume.type != "dir" and volume.format != "iso" and volume.capacity is not None

@@ -5,7 +5,7 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from kimchictl.actions.storage.listing import Templates, list_pools
-from kimchictl.actions.storage.spellings import in_all_spellings, links
+from kimchictl.actions.storage.spellings import really
 from kimchictl.actions.storage.volume_use import all_volumes, in_use
 from kimchictl.errors import InUse, NotFound, WrongState
 from kimchictl.virt.storage import poolchange, pools, volumes
@@ -58,9 +58,8 @@ def bill_of(host: "Host", name: str, seconds: float, templates: Templates) -> Po
         raise WrongState(f"pool {name!r} was not refreshed, so what is in it is not known: {pool.error}")
     every = all_volumes(host, host.note)
     inside = [volume for volume in every if volume.pool == name]
-    linked = links([pool.path]) if host.is_local and pool.type in FILE_POOLS else {}
-    paths = in_all_spellings({volume.path: [volume.name] for volume in inside if volume.path}, linked)
-    for other in every:
+    paths = {volume.path for volume in really(host, every) if volume.pool == name}
+    for other in really(host, every):
         if other.pool != name and other.backing in paths:
             raise InUse(f"pool {name!r} holds {other.backing}, which backs pool:{other.pool}/{other.name}")
     return PoolBill(pool, tuple(each.name for each in inside), sum(each.allocation or 0 for each in inside))

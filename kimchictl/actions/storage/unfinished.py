@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from kimchictl.actions.host.notes import find_notes, is_abandoned, new_note, remove_note, write_note
 from kimchictl.actions.storage.spellings import users_of
-from kimchictl.actions.storage.volume_use import all_volumes
-from kimchictl.actions.vms.vm_usage import children_of
-from kimchictl.errors import InUse, KimchiError, NotFound
+from kimchictl.actions.storage.volume_use import all_volumes, backed_by
+from kimchictl.errors import Disconnected, InUse, KimchiError, NotFound
 from kimchictl.virt.storage import volumes
 from kimchictl.virt.storage.volumes import Volume, VolumeFile
 
@@ -88,7 +87,8 @@ def noted(
     try:
         yield note
     except BaseException as error:
-        if (isinstance(error, KimchiError) and not note.is_made) or _is_gone(host, pool, volume):
+        refused = isinstance(error, KimchiError) and not isinstance(error, Disconnected)
+        if (refused and not note.is_made) or _is_gone(host, pool, volume):
             note.done()
         raise
     note.done()
@@ -170,7 +170,7 @@ def is_ours(entry: dict[str, Any], found: Volume, file: VolumeFile) -> bool:
 def in_use(host: "Host", found: Volume) -> bool:
     """Whether somebody has taken it into use all the same."""
     listed = all_volumes(host)
-    return bool(users_of(host, listed).of(found) or children_of(found.path or "", listed))
+    return bool(users_of(host, listed).of(found) or backed_by(host, found, listed))
 
 
 def marked(host: "Host", state_dir: str, listed: Iterable[Volume]) -> list[Volume]:

@@ -1,4 +1,4 @@
-"""What is done to volumes: made upon another one, resized, copied by the host, wiped."""
+"""What is done to volumes: made upon another one, resized, copied by the host, wiped, deleted."""
 
 import os
 import time
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from kimchictl.actions.images.sources import split_source
+from kimchictl.actions.storage.listing import Templates, show_volume
 from kimchictl.actions.storage.unfinished import noted
 from kimchictl.actions.storage.volume_use import (
     known,
@@ -160,10 +161,18 @@ def _require_own_data(host: "Host", volume: Volume) -> None:
         raise Invalid(f"volume {volume.name!r} of pool {volume.pool!r} keeps its data in {data_file!r}, another file")
 
 
-def wipe_volume(host: "Host", volume: Volume, algorithm: str = "zero", progress: Progress = SILENT) -> None:
-    """Overwrite all that is in it; libvirt does not tell how far it is. Raises InUse."""
+def delete_volume(host: "Host", volume: Volume, templates: Templates) -> None:
+    """Delete it with what is in it. Raises InUse if by now somebody needs it."""
+    require_unused(show_volume(host, volume.pool, volume.name, templates))
+    volumes.delete_volume(host, volume.pool, volume.name)
+
+
+def wipe_volume(
+    host: "Host", volume: Volume, templates: Templates, algorithm: str = "zero", progress: Progress = SILENT
+) -> None:
+    """Overwrite all that is in it; libvirt does not tell how far it is. Raises InUse if by now somebody needs it."""
     require_content(volume)
-    require_unused(host, volume)
+    require_unused(show_volume(host, volume.pool, volume.name, templates))
     began = time.monotonic()
     progress.begin(f"wiping {volume.name}", None, "s")
 

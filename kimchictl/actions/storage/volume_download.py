@@ -3,7 +3,8 @@
 DIRECTORY/
   NAME              what was downloaded: appears at once, whole, and never replaces what is there
   .NAME.STAMP.part  what has come so far. It stays when the download breaks off, and the next one goes on from
-                    there if the volume still has the size and the times that STAMP was made of; else it removes it
+                    there if the volume is a file that has the size and the times that STAMP was made of; else it
+                    removes it
 """
 
 import hashlib
@@ -45,14 +46,14 @@ def download_volume(
 
     Raises NotFound, Exists, WrongState, Failed, Locked, and Damaged for another checksum than `expected`.
     """
-    file = volumes.find_file(host, pool, name)
+    volume, file = volumes.find_both(host, pool, name)
     if os.path.lexists(path):
         raise Exists(f"{path} already exists", "remove it, or choose another name")
     stamp = f"{zlib.crc32(repr((host.uri, pool, name, file)).encode('utf-8', 'surrogateescape')):08x}"
     with part_file(path, stamp, keep=True) as part:
         _forget_others(path, part)
         start = os.lseek(part.descriptor, 0, os.SEEK_END)
-        if start > (file.size or 0):
+        if start > (file.size or 0) or volume.type != "file":  # of a device no time says whether it changed
             part.empty()
             start = 0
         _write(host, pool, name, part, path, start, file.size, progress)
@@ -84,7 +85,7 @@ def _write(
     done = start
     progress.begin(f"downloading {name}", size, "bytes")
     try:
-        for piece in volumestream.download(host, pool, name, start):
+        for piece in volumestream.download(host, pool, name, start, (size or start) - start):
             if isinstance(piece, int):
                 done += piece
                 os.ftruncate(part.descriptor, done)
@@ -128,10 +129,10 @@ def write_volume(host: "Host", pool: str, name: str, output: BinaryIO, progress:
 
     BrokenPipeError, where nobody reads any more, is the caller's.
     """
-    size, done = volumes.find_file(host, pool, name).size, 0
+    size, done = volumes.find_both(host, pool, name)[1].size, 0
     progress.begin(f"downloading {name}", size, "bytes")
     try:
-        for piece in plain(volumestream.download(host, pool, name)):
+        for piece in plain(volumestream.download(host, pool, name, 0, size or 0)):
             _put(output, piece)
             done += len(piece)
             progress.advance(done)

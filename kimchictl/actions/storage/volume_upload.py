@@ -12,6 +12,7 @@ A note (unfinished.py) tells the next verb of what a killed process left.
 import hashlib
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from secrets import token_hex
 from shlex import quote
 from typing import TYPE_CHECKING
@@ -33,6 +34,7 @@ from kimchictl.virt.storage.volumes import BLOCK_POOLS, Volume
 if TYPE_CHECKING:
     from kimchictl.virt.connection import Host
 
+_LABELS = ("system.posix_acl_access", "security.selinux")  # acl(5), setxattr(2)
 _NAME_LIMIT = 200  # bytes of a name that its part's name takes over
 
 
@@ -95,8 +97,8 @@ def copy_bytes(
     host: "Host", volume: Volume, pool: str, new: str, progress: Progress = SILENT, state_dir: str | None = None
 ) -> Volume:
     """Copy a volume through this machine as the bytes that it is, whatever they look like."""
-    size = volumes.find_file(host, volume.pool, volume.name).size or volume.capacity or 0
-    pieces = volumestream.download(host, volume.pool, volume.name)
+    size = volumes.find_both(host, volume.pool, volume.name)[1].size or volume.capacity or 0
+    pieces = volumestream.download(host, volume.pool, volume.name, 0, size)
     with noted(host, state_dir, "copy", pool, new, size, grows=True) as note:
         progress.begin(f"copying {volume.name}", size, "bytes")
         return _fill(host, pool, new, size, pieces, progress, note)
@@ -187,6 +189,7 @@ def _rename(new: str, old: str) -> None:
     try:
         descriptor = os.open(new, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
+            _keep_owner(descriptor, old)
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
@@ -194,6 +197,15 @@ def _rename(new: str, old: str) -> None:
     except OSError as error:
         raise files.failed("replace", old, error) from error
     files.sync_directory(os.path.dirname(old), old)
+
+
+def _keep_owner(descriptor: int, old: str) -> None:
+    """Whose `old` is, and who may read it, is so for what takes its place. Raises OSError."""
+    with suppress(FileNotFoundError):  # somebody removed it meanwhile
+        files.take_over(descriptor, os.stat(old))
+    for name in _LABELS:
+        with suppress(OSError):  # it has none
+            os.setxattr(descriptor, name, os.getxattr(old, name))
 
 
 def _copied(host: "Host", made: Volume, name: str, progress: Progress, state_dir: str | None) -> Volume:

@@ -5,13 +5,12 @@ from collections.abc import Callable
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from kimchictl.actions.storage.spellings import users_of
+from kimchictl.actions.storage.spellings import by_real_paths, really, users_of
 from kimchictl.actions.vms.vm_usage import as_known, as_raw, children_of, raw_paths
-from kimchictl.errors import InUse, Invalid
+from kimchictl.errors import InUse, Invalid, NotFound, TimedOut, WrongState
 from kimchictl.virt.connection import silent
 from kimchictl.virt.domain import domains
 from kimchictl.virt.storage import pools, volumes
-from kimchictl.virt.storage.poolrefresh import FILE_POOLS
 from kimchictl.virt.storage.pools import Pool
 from kimchictl.virt.storage.volumes import Volume
 
@@ -19,9 +18,10 @@ if TYPE_CHECKING:
     from kimchictl.virt.connection import Host
 
 
-def require_unused(host: "Host", volume: Volume) -> None:
-    """Raises InUse, naming them, if VMs, templates or other volumes need `volume`."""
-    require_childless(host, volume)
+def require_unused(volume: Volume) -> None:
+    """Raises InUse, naming them, if VMs, templates or other volumes need `volume`, as `listing.show_volume` tells."""
+    if children := [name for name in volume.used_by if name.startswith("pool:")]:
+        raise _backs(volume, children)
     if volume.used_by:
         raise in_use(_what(volume), volume)
 
@@ -45,26 +45,42 @@ def require_content(volume: Volume) -> None:
 
 def require_childless(host: "Host", volume: Volume) -> None:
     """Raises InUse, naming them, if `volume` backs others: they would be lost with it, or changed."""
-    if children := children_of(volume.path or "", all_volumes(host)):
-        raise InUse(f"{_what(volume)} backs {', '.join(children)}")
+    if children := backed_by(host, volume, all_volumes(host)):
+        raise _backs(volume, children)
+
+
+def _backs(volume: Volume, children: list[str]) -> InUse:
+    return InUse(f"{_what(volume)} backs {', '.join(children)}")
+
+
+def backed_by(host: "Host", volume: Volume, listed: list[Volume]) -> list[str]:
+    """Those of `listed` that `volume` backs, as "pool:POOL/VOLUME", by whatever name they call it."""
+    *every, real = really(host, [*listed, volume])
+    return children_of(real.path or "", every)
 
 
 def all_volumes(host: "Host", note: Callable[[str], None] = silent) -> list[Volume]:
     """The volumes of all active pools, which are refreshed first; of those that do not answer, what was last known.
 
-    `note` is told of those that are left out.
+    Those pools are noted, as what is in them can need any volume; `note` is told of volumes that are left out.
     """
     looks = _as_they_look(host, note)
-    return as_known(looks, users_of(host, looks))
+    users = users_of(host, looks)
+    return by_real_paths(host, looks, lambda real: as_known(real, users))
 
 
 def _as_they_look(host: "Host", note: Callable[[str], None] = silent) -> list[Volume]:
-    active = [pool for pool in pools.list_pools(host) if pool.active]
-    return [
-        each
-        for pool in active
-        for each in volumes.list_volumes(host, pool.name, pool.stale and pool.type in FILE_POOLS, note)
-    ]
+    found = []
+    for pool in pools.list_pools(host):
+        if not pool.active:
+            continue
+        if not pool.reachable:
+            host.note(f"pool {pool.name!r}: what its volumes are, and need, is not known: {pool.error}")
+        try:
+            found += volumes.list_volumes(host, pool.name, pool.reachable, note)
+        except (TimedOut, NotFound, WrongState):
+            continue  # libvirt itself hangs with it, or it is gone since
+    return found
 
 
 def require_still(host: "Host", volume: Volume) -> None:
@@ -96,7 +112,8 @@ def _is(host: "Host", source: str | None, volume: Volume) -> bool:
 def known_as_raw(host: "Host", volume: Volume) -> bool:
     """Whether a VM has `volume` as a raw disk, or below one: then what its guest wrote there is no header."""
     looks = [*_as_they_look(host), volume]
-    return volume.path in raw_paths(looks, users_of(host, looks))
+    real = really(host, looks)
+    return real[-1].path in raw_paths(real, users_of(host, looks))
 
 
 def known(host: "Host", volume: Volume) -> Volume:

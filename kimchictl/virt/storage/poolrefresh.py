@@ -37,7 +37,7 @@ FILE_POOLS = ("dir", "fs", "netfs")
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """Whether what libvirt says of a pool is of now; `error` is why not; `reachable` whether its directory answers.
+    """Whether what libvirt says of a pool is of now; `error` is why not; `reachable` whether its storage answers.
 
     `stopped`: the refresh failed in a way that libvirt stopped the pool for, against all care.
     """
@@ -55,8 +55,6 @@ def refresh(host: Host, pool: Any, name: str, kind: str, path: str | None, secon
     """Refresh the active pool `name`, if nobody else is at it and its directory answers, both within `seconds`."""
     if host.is_test:
         return FRESH  # nothing lies behind its pools
-    if host.readonly:
-        return Freshness(True, "the connection is read-only")
     looked_at = path if host.is_local and kind in FILE_POOLS else None
     end = time.monotonic() + seconds
     try:
@@ -65,9 +63,9 @@ def refresh(host: Host, pool: Any, name: str, kind: str, path: str | None, secon
             denied = not host.is_session and os.geteuid() != 0
             if looked_at and (reason := unreachable(looked_at, end - time.monotonic(), denied, lock)):
                 return Freshness(True, reason, reachable=False)
-            return _ask(host, pool, name)
+            return Freshness(True, "the connection is read-only") if host.readonly else _ask(host, pool, name)
     except Locked as error:
-        return Freshness(True, f"{looked_at or 'it'} does not answer: {error}", reachable=not looked_at)
+        return Freshness(True, f"{looked_at or 'it'} does not answer: {error}", reachable=False)
 
 
 def _ask(host: Host, pool: Any, name: str) -> Freshness:

@@ -33,8 +33,8 @@ STATES = ("inactive", "building", "active", "degraded", "unreachable")
 class Pool:
     """Sizes are bytes; `path` is its directory or device; `volumes` a count; `used_by` VMs and `templates`.
 
-    `stale`: what is said of the content is not of now, and `error` says why. `source` is the name of what it lies on,
-    which is a Ceph pool's or a volume group's.
+    `stale`: what is said of the content is not of now, and `error` says why; unless it is `reachable`, nothing in it
+    can be read. `source` is the name of what it lies on, which is a Ceph pool's or a volume group's.
     """
 
     name: str
@@ -53,6 +53,7 @@ class Pool:
     stale: bool = False
     error: str | None = None
     source: str | None = None
+    reachable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ def find_active_pool(host: Host, name: str) -> Any:
     """The same. Raises WrongState if it is inactive."""
     pool = find_pool(host, name)
     with asking(f"pool {name!r}"):
-        if not pool.isActive():
+        if not _within(host, 2 * TIMEOUT, pool.isActive, f"pool {name!r}"):
             raise WrongState(f"pool {name!r} is inactive", f"kimchictl pool start {quote(name)}")
     return pool
 
@@ -198,7 +199,8 @@ def _refreshing(host: Host, handle: Any, pool: Pool, seconds: float) -> Any:
         fresh = refresh(host, handle, pool.name, pool.type, pool.path, seconds)
         if fresh.stopped:
             return replace(pool, state=STATES[0], active=False, stale=True, error=fresh.error)
-        return replace(pool if fresh.stale else _measured(handle, pool), stale=fresh.stale, error=fresh.error)
+        now = pool if fresh.stale else _measured(handle, pool)
+        return replace(now, stale=fresh.stale, error=fresh.error, reachable=fresh.reachable)
 
     return work
 
@@ -208,8 +210,9 @@ def _after(host: Host, result: Pool | Exception | None, pool: Pool) -> Pool:
     if isinstance(result, Pool):
         return result
     if isinstance(result, TimedOut):
-        return replace(pool, stale=True, error="libvirt was asked to refresh it, and does not answer")
-    return pool if result is None else replace(pool, stale=True, error=_said(host, result))
+        said = "libvirt was asked to refresh it, and does not answer"
+        return replace(pool, stale=True, error=said, reachable=False)
+    return pool if result is None else replace(pool, stale=True, error=_said(host, result), reachable=False)
 
 
 def active_pools(

@@ -60,16 +60,14 @@ class VolumeFile:
 
 def find_volume(host: Host, pool_name: str, name: str) -> Volume:
     """The volume of that name. Raises NotFound, and WrongState for an inactive pool."""
-    handle = find_handle(host, pool_name, name)
-    with asking(f"volume {name!r} of pool {pool_name!r}"):
-        return read_volume(handle, pool_name)
+    return find_both(host, pool_name, name)[0]
 
 
-def find_file(host: Host, pool_name: str, name: str) -> VolumeFile:
-    """The file of the volume of that name. Raises NotFound, WrongState."""
+def find_both(host: Host, pool_name: str, name: str) -> tuple[Volume, VolumeFile]:
+    """The same, with its file."""
     handle = find_handle(host, pool_name, name)
     with asking(f"volume {name!r} of pool {pool_name!r}"):
-        return read_both(handle, pool_name)[1]
+        return read_both(handle, pool_name)
 
 
 def find_handle(host: Host, pool_name: str, name: str) -> Any:
@@ -119,13 +117,15 @@ def place_of(host: Host, path: str) -> tuple[str | None, str | None]:
         return None, None
 
 
-def list_volumes(host: Host, pool_name: str, stale: bool = False, note: Callable[[str], None] = silent) -> list[Volume]:
+def list_volumes(
+    host: Host, pool_name: str, reachable: bool = True, note: Callable[[str], None] = silent
+) -> list[Volume]:
     """The volumes of an active pool, by name; one that vanishes meanwhile, or that has no UTF-8 name, is left out.
 
     `note` is told of those that are left out.
 
-    A pool of files of this machine costs four calls, whatever is in it; any other one a call each. `stale`: its storage
-    does not answer, so what cannot be read is listed with what libvirt remembers.
+    A pool of files of this machine costs four calls, whatever is in it; any other one a call each. One that is not
+    `reachable` is listed with what libvirt remembers.
     """
     pool = find_active_pool(host, pool_name)
     with asking(f"pool {pool_name!r}: volume list"):
@@ -136,7 +136,7 @@ def list_volumes(host: Host, pool_name: str, stale: bool = False, note: Callable
     volumes, unspeakable = [], 0
     for handle in handles:
         try:
-            volumes.append(_one(handle, pool_name, directory, stale))
+            volumes.append(_one(handle, pool_name, directory, reachable))
         except UnicodeDecodeError:
             unspeakable += 1
         except host.lib.libvirtError as error:
@@ -147,10 +147,10 @@ def list_volumes(host: Host, pool_name: str, stale: bool = False, note: Callable
     return sorted(volumes, key=lambda volume: (volume.name.casefold(), volume.name))
 
 
-def _one(handle: Any, pool_name: str, directory: str | None, stale: bool) -> Volume:
+def _one(handle: Any, pool_name: str, directory: str | None, reachable: bool) -> Volume:
     """One volume, from its file in `directory` (None: it has none here), else from libvirt."""
     name = handle.name()
-    if stale:  # without touching the storage: asking for its XML would open it
+    if not reachable:  # without touching the storage: asking for its XML would open it
         path = f"{directory}/{name}" if directory else handle.path()
         return Volume(name, pool_name, TYPES[0], None, path, None, None)
     seen = read_local(directory, name) if directory else None

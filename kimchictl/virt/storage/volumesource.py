@@ -61,6 +61,8 @@ class VolumeSource(Source):
             self._handle.download(stream, offset, size, 0)
             while piece := stream.recv(_CHUNK):
                 data += piece
+                if len(data) > size:
+                    raise Unreadable(f"image {self.location!r} cannot be read", "its host sends more than that")
             stream.finish()
         except BaseException:
             with suppress(self._host.lib.libvirtError):

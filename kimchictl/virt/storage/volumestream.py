@@ -87,16 +87,18 @@ def _send(stream: Any, view: memoryview) -> None:
             view = view[stream.send(bytes(part)) :]
 
 
-def download(host: Host, pool_name: str, name: str, offset: int = 0) -> Generator[bytes | int, None, None]:
-    """The bytes of the volume's file from `offset` to its end; a number is that many bytes of zeros.
+def download(
+    host: Host, pool_name: str, name: str, offset: int = 0, length: int = 0
+) -> Generator[bytes | int, None, None]:
+    """`length` bytes of the volume's file from `offset` on, 0 for all that is left; a number is so many zeros.
 
     Raises NotFound, WrongState, Failed, HostError.
     """
     handle = find_handle(host, pool_name, name)
-    what = f"volume {name!r} of pool {pool_name!r} cannot be read"
+    what, done = f"volume {name!r} of pool {pool_name!r} cannot be read", 0
     with _stream(host) as stream:
         with asking(what):
-            handle.download(stream, offset, 0, host.lib.VIR_STORAGE_VOL_DOWNLOAD_SPARSE_STREAM)
+            handle.download(stream, offset, length, host.lib.VIR_STORAGE_VOL_DOWNLOAD_SPARSE_STREAM)
         while True:
             with asking(what):
                 piece = stream.recvFlags(_PIECE, host.lib.VIR_STREAM_RECV_STOP_AT_HOLE)
@@ -105,6 +107,9 @@ def download(host: Host, pool_name: str, name: str, offset: int = 0) -> Generato
                 elif not piece:
                     stream.finish()
                     return
+            done += piece if isinstance(piece, int) else len(piece)
+            if length and done > length:
+                raise Failed(f"{what}: its host sends more than the {length} bytes that were asked for")
             yield piece
 
 
