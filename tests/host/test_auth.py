@@ -4,9 +4,11 @@ import json
 import os
 import pty
 import select
+import stat
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +19,7 @@ from lab.sshd import SSHD, SshServer
 SECRET = "correct horse"  # noqa: S105 - of a test
 WRONG = "battery staple"
 SASLPASSWD = "/usr/sbin/saslpasswd2"
+CHECKOUT = Path(__file__).parents[2]
 
 
 def command(*argv):
@@ -250,20 +253,32 @@ def test_an_agent_has_the_key(ssh, kimchi, monkeypatch, tmp_path):
 # ---- permissions
 
 
+# In mounts of its own the checkout $0 is all that there is below $1, which others may enter there.
+OPENED = """
+mount --bind "$0" /mnt && mount -t tmpfs -o mode=755 tmpfs "$1" && mkdir -p "$0" && mount --bind /mnt "$0" &&
+cd / && shift && exec "$@"
+"""
+
+
+def to_be_entered_by_all(checkout):
+    """What to put before a command line, so that others can run what lies in `checkout`, be it below /root."""
+    closed = [place for place in reversed(checkout.parents) if not place.stat().st_mode & stat.S_IXOTH]
+    opened = ["unshare", "--mount", "--propagation=private", "sh", "-c", OPENED, str(checkout)]
+    return [*opened, str(closed[0])] if closed else []
+
+
 @pytest.fixture
 def as_nobody(private_host, tmp_path):
     """Runs kimchictl as a user without any rights."""
-    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"]
-    if subprocess.run([*nobody, *command("--version")], capture_output=True).returncode:
-        pytest.skip("the checkout lies where only its owner may enter, as /root is")
     for directory in (private_host.root, private_host.root / "run", tmp_path):
         directory.chmod(0o755)
+    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"]
+    before = [*to_be_entered_by_all(CHECKOUT), *nobody]
     environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
 
     def run(*argv, uri=private_host.uri):
-        who = {"user": 65534, "group": 65534, "extra_groups": [], "cwd": "/"}
-        full = command(*argv, "-c", uri)
-        return subprocess.run(full, env=environment, capture_output=True, text=True, timeout=60, **who)
+        full = [*before, *command(*argv, "-c", uri)]
+        return subprocess.run(full, env=environment, cwd="/", capture_output=True, text=True, timeout=60)
 
     return run
 
