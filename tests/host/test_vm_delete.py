@@ -3,6 +3,7 @@
 import os
 import subprocess
 
+import libvirt
 import pytest
 
 from lab.images import make_image
@@ -53,6 +54,52 @@ def test_what_others_have_too_stays(web, kimchi, host):
     why = [line.partition(": ")[2] for line in done["stays"][:3]]
     assert why == ["a shared disk", "it is only read", "it backs pool:default/child.qcow2"]
     assert sorted(os.listdir(pool)) == ["child.qcow2", "mine.img", "read.img", "shared.img"]
+
+
+def test_what_another_vm_or_a_template_calls_by_another_name_stays(web, kimchi, host):
+    pool = web()
+    kimchi("volume", "create", "default", "data.qcow2", "--size", "1G", status=0)
+    system = ("--os-distro", "debian", "--os-version", "12", "--virt-type", "qemu", "--network", "none")
+    kimchi("template", "create", "cloud", "--image", "pool:default/data.qcow2", *system, status=0)
+    kimchi("vm", "create", "db", "--template", "deb", "--disk", "none", status=0)
+    host.run(["virsh", "attach-disk", "web", str(pool / "data.qcow2"), "vdb", "--config", "--subdriver", "qcow2"])
+    host.run(["virsh", "attach-disk", "db", str(pool / "web.qcow2"), "vda", "--config"])
+    source = f"<source file='{pool}/web.qcow2'/>"
+    connection = libvirt.open(host.uri)
+    document = connection.lookupByName("web").XMLDesc(0)
+    assert source in document
+    as_volume = document.replace(source, "<source pool='default' volume='web.qcow2'/>")
+    connection.defineXML(as_volume.replace("<disk type='file' device='disk'>", "<disk type='volume' device='disk'>", 1))
+    connection.close()
+    done = bill(kimchi("vm", "delete", "web", "--yes", status=0))
+    assert done["goes"] == [] and [line.partition(": ")[2] for line in done["stays"][:2]] == [
+        "used by db",
+        "named by template cloud",
+    ]
+    assert sorted(os.listdir(pool)) == ["data.qcow2", "web.qcow2"]
+
+
+def test_a_backing_file_is_of_no_other_disk_unless_a_template_names_it(web, kimchi):
+    web()
+    kimchi("vm", "clone", "web", "test", "--linked", status=0)
+    kimchi("vm", "delete", "web", "--yes", status=0)
+    assert "of no other disk" in kimchi("vm", "delete", "test", status=2).err
+    kimchi("template", "create", "cloud", "--image", "pool:default/web.qcow2", "--no-check", status=0)
+    assert "of no other disk" not in kimchi("vm", "delete", "test", "--yes", status=0).err
+
+
+def test_what_cannot_be_deleted_keeps_nothing_else(web, kimchi, monkeypatch):
+    pool, real = web(), libvirt.virStorageVol.delete
+    kimchi("vm", "disk", "attach", "web", "--size", "1G", status=0)
+
+    def delete(volume, flags):
+        if volume.name() == "web.qcow2":
+            raise libvirt.libvirtError("no")
+        return real(volume, flags)
+
+    monkeypatch.setattr(libvirt.virStorageVol, "delete", delete)
+    assert "'web.qcow2'" in kimchi("vm", "delete", "web", "--yes", status=1).err
+    assert os.listdir(pool) == ["web.qcow2"] and kimchi("vm", "list", "-o", "name").out == ""
 
 
 def test_without_consent_the_bill_is_shown_and_nothing_is_done(web, kimchi):

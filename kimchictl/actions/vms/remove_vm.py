@@ -1,22 +1,27 @@
 """The end of a VM: first the bill of what goes and what stays, then the act.
 
-Only what is the VM's alone goes: a disk that lies in a storage pool, that no other VM names and that backs no other
-image. Media, shared disks, backing files and files outside of any pool stay.
+Only what is the VM's alone goes: a disk that lies in a storage pool, that no other VM and no template names and that
+backs no other image. Media, shared disks, backing files and files outside of any pool stay.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
-from kimchictl.actions.vms.vm_usage import Users, children_of, find_users
-from kimchictl.errors import KimchiError
+from kimchictl.actions.storage.listing import Templates, described
+from kimchictl.actions.storage.volume_use import all_volumes
+from kimchictl.actions.vms.findings import Findings
+from kimchictl.actions.vms.undo import uninterrupted
+from kimchictl.errors import Failed, NotFound
 from kimchictl.virt import secrets
-from kimchictl.virt.connection import asking
 from kimchictl.virt.domain import domains, power
 from kimchictl.virt.domain.domainread import VmDisk
 from kimchictl.virt.domain.listing import ACTIVE
 from kimchictl.virt.domain.undefine import belongings_of, undefine_vm
-from kimchictl.virt.storage import pools, volumes
+from kimchictl.virt.storage import volumes
+from kimchictl.virt.storage.volumes import Volume
 
 if TYPE_CHECKING:
     from kimchictl.virt.connection import Host
@@ -54,80 +59,76 @@ class Bill:
     stays: tuple[Staying, ...]
 
 
-def make_bill(host: "Host", name: str, keep_disks: bool = False) -> Bill:
-    """Find out what goes with the VM and what stays. Raises NotFound."""
+def make_bill(host: "Host", name: str, templates: Templates, keep_disks: bool = False) -> Bill:
+    """Find out what goes with the VM and what stays, what `templates` name included. Raises NotFound."""
     domain = domains.find_domain(host, name)
     name = domain.name()
     said = domains.describe(host, name)
+    listed = described(host, all_volumes(host), templates)
     goes: list[Going] = []
     stays: list[Staying] = []
-    own = [disk for disk in said.disks if disk.source is not None]
-    users = find_users(host)
-    others = [] if keep_disks else _all_volumes(host)
-    for disk in own:
-        found = "the disks are kept" if keep_disks and disk.device == "disk" else _keep_why(name, disk, users)
-        if found == _MEDIUM and said.origin.seed and (made := _own_seed(host, name, disk, said.origin.seed, users)):
-            goes.append(made)
+    for disk in said.disks:
+        if disk.source is None:
             continue
-        volume = None if found else _volume_of(host, disk)
-        if volume is None:
-            stays.append(Staying(disk.source or "", found or "it is in no active storage pool"))
-        elif children := children_of(volume.path or "", others):
-            stays.append(Staying(disk.source or "", f"it backs {', '.join(children)}"))
+        volume = _volume_of(host, disk, listed)
+        why = _why_kept(name, disk, volume, said.origin.seed, keep_disks)
+        if volume is None or why:
+            stays.append(Staying(disk.source, why or "it is in no active storage pool"))
         else:
-            what = f"pool:{volume.pool}/{volume.name}"
-            goes.append(Going("disk", what, volume.allocation, volume.pool, volume.name))
-        stays += [_below(host, name, below, users, others) for below in _backing(disk, volume)]
+            goes.append(Going("disk", _place(volume), volume.allocation, volume.pool, volume.name))
+        stays += _below(name, disk, volume, listed)
     return Bill(name, domains.state_of(host, domain) in ACTIVE, (*goes, *_kept_for(host, name)), tuple(stays))
 
 
-_MEDIUM = "a medium"
+def _volume_of(host: "Host", disk: VmDisk, listed: list[Volume]) -> Volume | None:
+    """Whatever way its path is written; None where its pool is inactive, or it is gone."""
+    place = (disk.pool, disk.volume) if disk.pool else volumes.place_of(host, disk.source or "")
+    return next((each for each in listed if (each.pool, each.name) == place), None)
 
 
-def _own_seed(host: "Host", name: str, disk: VmDisk, seed: str, users: Users) -> Going | None:
-    """The cloud-init data that were made for this VM, as they go with it; None if another one has them too."""
-    volume = _volume_of(host, disk)
-    if volume is None or f"{volume.pool}/{volume.name}" != seed or set(users.of(volume)) - {name}:
-        return None
-    return Going("disk", f"pool:{seed}", volume.allocation, volume.pool, volume.name)
+def _place(volume: Volume) -> str:
+    return f"pool:{volume.pool}/{volume.name}"
 
 
-def _below(host: "Host", name: str, path: str, users: Users, others: list[volumes.Volume]) -> Staying:
-    """A backing file is not this VM's alone to take along; said is whether anything else needs it."""
-    needed = len(children_of(path, others)) > 1 or users.of_path(path) - {name}
-    return Staying(path, "a backing file" if needed or not others else "a backing file, and of no other disk")
+def _why_kept(name: str, disk: VmDisk, volume: Volume | None, seed: str | None, keep_disks: bool) -> str | None:
+    """Why what is in a drive is not the VM's to take along; None if it is.
 
-
-def _keep_why(name: str, disk: VmDisk, users: Users) -> str | None:
-    """Why a drive's image is not the VM's to take along; None if it is."""
+    The cloud-init data at `seed`, POOL/VOLUME, were made for the VM, or for the one that it is a clone of.
+    """
     if disk.device != "disk":
-        return _MEDIUM
+        own = volume is not None and _place(volume) == f"pool:{seed}" and not _needing(name, volume)
+        return None if own else "a medium"
+    if keep_disks:
+        return "the disks are kept"
     if disk.readonly:
         return "it is only read"
     if disk.shareable:
         return "a shared disk"
-    named = users.by_source.get(disk.source or "", set()) - {name}
-    return f"used by {', '.join(sorted(named))}" if named else None
+    return _needing(name, volume) if volume is not None else None
 
 
-def _volume_of(host: "Host", disk: VmDisk) -> volumes.Volume | None:
-    try:
-        if disk.pool and disk.volume:
-            return volumes.find_volume(host, disk.pool, disk.volume)
-        return volumes.find_by_path(host, disk.source or "")
-    except KimchiError:
-        return None  # its pool is inactive, or it is gone
+def _needing(name: str, volume: Volume) -> str | None:
+    """Who but the VM needs the volume, as a clause; None if nobody does."""
+    if children := [user for user in volume.used_by if user.startswith("pool:")]:
+        return f"it backs {', '.join(children)}"
+    if volume.templates:
+        return f"named by template {', '.join(volume.templates)}"
+    others = [user for user in volume.used_by if user != name]
+    return f"used by {', '.join(others)}" if others else None
 
 
-def _backing(disk: VmDisk, volume: volumes.Volume | None) -> list[str]:
-    chain = list(disk.backing)
-    if volume is not None and volume.backing and volume.backing not in chain:
-        chain.insert(0, volume.backing)
-    return chain
-
-
-def _all_volumes(host: "Host") -> list[volumes.Volume]:
-    return [volume for pool in pools.names(host, active_only=True) for volume in volumes.list_volumes(host, pool)]
+def _below(name: str, disk: VmDisk, volume: Volume | None, listed: list[Volume]) -> Iterator[Staying]:
+    """What backs a disk is not this VM's alone to take along; said is whether anything else needs it."""
+    by_path = {each.path: each for each in listed}
+    above, path = volume, (volume.backing if volume else None) or next(iter(disk.backing), None)
+    seen: set[str] = set()
+    while path is not None and path not in seen:
+        seen.add(path)
+        found = by_path.get(path)
+        others = set(found.used_by) - {name, _place(above) if above else ""} if found else {""}
+        alone = ", and of no other disk" if not others else ""
+        yield Staying(path, f"a backing file{alone}")
+        above, path = found, found.backing if found else None
 
 
 _VARIABLES = "the variables of its firmware, if it ever ran"
@@ -150,14 +151,25 @@ def _kept_for(host: "Host", name: str) -> Iterable[Going]:
 
 
 def remove(host: "Host", bill: Bill) -> None:
-    """Do what `bill` says: power off, forget definition and secrets, delete disks. Raises the first error."""
+    """Do what `bill` says: power off, forget definition and secrets, delete disks. Raises Failed with all that stays.
+
+    With the definition gone nobody knows any more what else is to go: nothing stops it there.
+    """
     kept = secrets.secrets_of(host, bill.name)
     if bill.running:
         power.power_off(host, bill.name)
-    undefine_vm(host, bill.name)
-    for usage in kept:
-        secrets.forget_secret(host, usage)
-    for going in bill.goes:
-        if going.pool and going.volume:
-            with asking(f"vm {bill.name!r} is deleted, but not {going.what}"):
-                volumes.delete_volume(host, going.pool, going.volume)
+    left = Findings()
+    with uninterrupted():
+        undefine_vm(host, bill.name)
+        for usage in kept:
+            left.check(partial(secrets.forget_secret, host, usage))
+        for going in bill.goes:
+            if going.pool and going.volume:
+                left.check(partial(_delete, host, going.pool, going.volume))
+    if left.problems:
+        raise Failed(f"vm {bill.name!r} is deleted, but not all that was its own: {'; '.join(map(str, left.problems))}")
+
+
+def _delete(host: "Host", pool: str, volume: str) -> None:
+    with suppress(NotFound):  # somebody else was quicker
+        volumes.delete_volume(host, pool, volume)

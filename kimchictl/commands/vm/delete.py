@@ -22,18 +22,19 @@ if TYPE_CHECKING:
 def delete(app: App, names: tuple[str, ...], keep_disks: bool, missing_ok: bool, yes: bool) -> int:
     """Delete VMs with the disks that are theirs alone.
 
-    What goes and what stays is said first. A running VM is powered off. Media, shared disks, backing files and files
-    outside of any storage pool stay.
+    What goes and what stays is said first. A running VM is powered off. Media, shared disks, disks that another VM or a
+    template names, backing files and files outside of any storage pool stay.
 
     \b
     Examples:
       kimchictl vm delete web
       kimchictl vm delete web db --keep-disks --yes
     """
+    from kimchictl.actions.documents.usage import template_users
     from kimchictl.actions.vms.remove_vm import make_bill, remove
 
     def act(name: str) -> None:
-        bill = make_bill(app.host, name, keep_disks)
+        bill = make_bill(app.host, name, template_users(app.templates), keep_disks)
         for line in _lines(bill):
             app.note(line)
         app.confirm(f"deleting vm {bill.name!r}", yes)

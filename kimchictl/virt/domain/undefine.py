@@ -53,7 +53,7 @@ def undefine_vm(host: Host, name: str) -> None:
         return
     has = belongings_of(host, domain)
     flags = 0
-    for present, name in (
+    for present, what in (
         ((has.uefi or has.nvram) and not host.is_test, "NVRAM"),
         (has.tpm and not host.is_test, "TPM"),
         (has.snapshots, "SNAPSHOTS_METADATA"),
@@ -61,7 +61,7 @@ def undefine_vm(host: Host, name: str) -> None:
         (has.saved, "MANAGED_SAVE"),
     ):
         if present:
-            flags |= host.flag(f"DOMAIN_UNDEFINE_{name}")
+            flags |= host.flag(f"DOMAIN_UNDEFINE_{what}")
     with asking(f"vm {domain.name()!r} cannot be deleted"):
         try:
             domain.undefineFlags(flags)
