@@ -15,7 +15,8 @@ import click
 
 from kimchictl import __version__
 from kimchictl.app import App
-from kimchictl.commands.base import Group, ending
+from kimchictl.commands.base import Group
+from kimchictl.commands.globals import ending
 from kimchictl.errors import Failed, KimchiError, UsageError
 from kimchictl.render import say, say_error
 

@@ -1,6 +1,5 @@
-"""What every command stands on: global options accepted anywhere, groups that load by name, and shared decorators.
+"""What every command stands on: groups that load by name, and shared decorators.
 
-Accepting  what takes the global options: every Command and Group
 Command    a click command
 Group      a group whose members are "module:attribute" strings, imported when used; aliases and "did you mean"
 pass_app   hands the App to a callback
@@ -11,104 +10,18 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Mapping
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 import click
 
 from kimchictl.commands.again import again
-from kimchictl.errors import Invalid, KimchiError, UsageError, did_you_mean
-from kimchictl.render.terminal import write_err, write_out
-from kimchictl.units import parse_duration, parse_size
+from kimchictl.commands.completing import complete
+from kimchictl.commands.globals import Accepting
+from kimchictl.errors import UsageError, did_you_mean
+from kimchictl.render.terminal import write_err
 
 ALIASES = {"ls": ("list",), "rm": ("delete", "remove"), "delete": ("remove",), "remove": ("delete",)}
-
-OUTPUTS = ("table", "wide", "json", "csv", "name")
-
-
-class Parsed(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic in newer ones
-    """An option's value read by one of our own parsers, whose Invalid becomes a usage error."""
-
-    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
-        self.name, self._parse = name, parse
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if not isinstance(value, str):
-            return value
-        try:
-            return self._parse(value)
-        except Invalid as error:
-            raise UsageError(f"{_option_name(param)}{error}", error.hint) from None
-
-
-def _option_name(param: click.Parameter | None) -> str:
-    return f"{max(param.opts, key=len)}: " if param and param.opts else ""
-
-
-DURATION = Parsed("duration", parse_duration)
-BYTES = Parsed("size", parse_size)
-
-
-def _set(ctx: click.Context, param: click.Parameter, value: Any) -> None:
-    """Remember a global option; the one nearest to the end of the line wins."""
-    if value is not None and value is not False:  # 0 is a descriptor
-        setattr(ctx.find_root().obj.options, param.name or "", value)
-
-
-@cache
-def global_params(hidden: bool) -> list[click.Parameter]:
-    """The global options, hidden from the help of all but the root."""
-
-    def option(*names: str, **settings: Any) -> click.Option:
-        return click.Option(names, expose_value=False, callback=_set, hidden=hidden, **settings)
-
-    return [
-        option("-c", "--connect", metavar="URI|HOST", help="The libvirt host, as a URI or a configured name."),
-        option("--password-fd", type=int, metavar="N", help="Read the host's password from this open descriptor."),
-        option("-o", "--output", type=click.Choice(OUTPUTS), help="How data is printed."),
-        option("-q", "--quiet", is_flag=True, help="No notes and no progress."),
-        option("-v", "--verbose", is_flag=True, help="Say more."),
-        option("--debug", is_flag=True, help="Show the traceback of an error."),
-        option("--color", type=click.Choice(("auto", "always", "never")), help="When to colour."),
-        option("--progress", type=click.Choice(("auto", "bar", "json", "none")), help="How to show progress."),
-        option("--lock-timeout", type=DURATION, metavar="TIME", help="How long to wait for a lock, like 10s."),
-    ]
-
-
-def ending(says: Callable[[click.Context], str]) -> dict[str, Any]:
-    """Settings of an option that prints something instead of running the command."""
-
-    def show(ctx: click.Context, param: click.Parameter, value: bool) -> None:
-        if value and not ctx.resilient_parsing:
-            write_out(says(ctx) + "\n")
-            ctx.exit()
-
-    return {"is_flag": True, "is_eager": True, "expose_value": False, "callback": show}
-
-
-# One for all commands. click would make one for each, and look for a translation of its text each time.
-_HELP = click.Option(["-h", "--help"], help="Show this message and exit.", **ending(click.Context.get_help))
-
-
-class Accepting(click.Command):
-    """What takes the global options too, on any side of its own; `show_globals` tells of them in the help."""
-
-    show_globals = False
-
-    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        own = super().get_params(ctx)
-        return [*own[:-1], *_globals_of(self, hidden=not self.show_globals), *own[-1:]]
-
-    def get_help_option(self, ctx: click.Context) -> click.Option:
-        return _HELP
-
-    def make_parser(self, ctx: click.Context) -> Any:
-        # click takes every word for a long option first. Of a short one it would then search all names for similar
-        # ones, and a translation of the error that nobody sees: which loads difflib and locale.
-        parser = super().make_parser(ctx)
-        parser._long_opt.update(parser._short_opt)
-        return parser
-
 
 # What these do needs no right to change anything on a host.
 READING = frozenset({"list", "show", "check", "scan", "orphans", "capabilities", "watch", "diff"})
@@ -133,15 +46,6 @@ class Command(Accepting):
         formatter.write_text(exit_statuses(ctx, self.name in READING))
         formatter.write_paragraph()
         formatter.write_text("Global options (-c, -o, -q, -v...) are accepted here too: see kimchictl --help.")
-
-
-def _globals_of(command: Any, hidden: bool) -> list[click.Parameter]:
-    """The global options that `command` does not define itself, made once: click asks for them several times."""
-    made: list[click.Parameter] | None = getattr(command, "_globals", None)
-    if made is None:
-        own = {name for param in command.params for name in param.opts}
-        made = command._globals = [param for param in global_params(hidden) if not own.intersection(param.opts)]
-    return made
 
 
 class Group(Accepting, click.Group):
@@ -279,17 +183,6 @@ def name_argument(kind: str, **settings: Any) -> Callable[[Callable[..., Any]], 
     return click.argument("name", shell_complete=complete(kind), **settings)
 
 
-def complete(kind: str) -> Callable[..., list[Any]]:
-    """The completer of names of `kind`; what it needs is loaded only when a shell asks."""
-
-    def ask(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
-        from kimchictl.commands.names import names_of
-
-        return names_of(kind, ctx, incomplete)
-
-    return ask
-
-
 def expand_names(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
     """`value` with a lone "-" replaced by the lines of standard input, each name once."""
     if value == ("-",):
@@ -297,6 +190,3 @@ def expand_names(ctx: click.Context, param: click.Parameter, value: tuple[str, .
         lines = os.fsdecode(sys.stdin.buffer.read(1 << 24)).split("\n") if sys.stdin else []
         value = tuple(line.removesuffix("\r") for line in lines if line.strip())
     return tuple(dict.fromkeys(value))
-
-
-__all__ = ["BYTES", "DURATION", "Command", "Group", "KimchiError", "Parsed", "pass_app"]

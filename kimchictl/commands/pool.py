@@ -16,6 +16,7 @@ from kimchictl.commands.base import (
     pass_app,
     yes_option,
 )
+from kimchictl.commands.completing import complete
 from kimchictl.commands.several import on_hosts
 from kimchictl.errors import UsageError
 from kimchictl.render import View, visible, write_out
@@ -89,11 +90,21 @@ def show(app: App, name: str) -> None:
 def _source_options(function: Any) -> Any:
     """What tells libvirt where a pool lies; see kimchictl.virt.storage.poolxml for which type takes what."""
     options = (
-        click.option("--path", metavar="P", help="Its directory, made if need be; or where its devices appear."),
+        click.option(
+            "--path",
+            metavar="P",
+            shell_complete=complete("directory"),
+            help="Its directory, made if need be; or where its devices appear.",
+        ),
         click.option("--source-host", "hosts", metavar="HOST[:PORT]", multiple=True, help="Server; rbd takes several."),
         click.option("--source-path", metavar="P", help="The directory that the server exports."),
         click.option(
-            "--source-dev", "devices", metavar="DEV", multiple=True, help="Device, or name of an iSCSI target."
+            "--source-dev",
+            "devices",
+            metavar="DEV",
+            multiple=True,
+            shell_complete=complete("file"),
+            help="Device, or name of an iSCSI target.",
         ),
         click.option("--source-name", metavar="NAME", help="Volume group, or Ceph pool."),
         click.option("--source-format", metavar="F", help="Format of the source, like ext4, xfs, nfs, cifs."),

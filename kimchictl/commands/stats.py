@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kimchictl.app import App
-from kimchictl.commands.base import DURATION, Group, Parsed, complete, list_options, pass_app
+from kimchictl.commands.base import Group, list_options, pass_app
+from kimchictl.commands.completing import complete
 from kimchictl.commands.several import on_hosts
+from kimchictl.commands.values import DURATION, Parsed
 from kimchictl.errors import HostError, Invalid, UsageError
 from kimchictl.query import plain
 from kimchictl.render import View, is_terminal

@@ -5,7 +5,8 @@ from typing import Any
 import click
 
 from kimchictl.app import App
-from kimchictl.commands.base import DURATION, Group, list_options, name_argument, names_argument, pass_app
+from kimchictl.commands.base import Group, list_options, name_argument, names_argument, pass_app
+from kimchictl.commands.values import DURATION
 from kimchictl.render import View
 from kimchictl.units import format_size
 

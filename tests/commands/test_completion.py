@@ -96,6 +96,8 @@ TYPED = [
     ("kimchictl template show \"it's $\t\n", "<template><show><it's $5>"),
     ("kimchictl template show 'it\t\n", "<template><show><it's $5>"),
     ("kimchictl template show no\tsuch\n", "<template><show><nosuch>"),
+    ("kimchictl iso probe /usr/bi\t\n", "<iso><probe></usr/bin/>"),
+    ("kimchictl iso scan --deep /usr/bi\t\n", "<iso><scan><--deep></usr/bin/>"),
     ("kimchictl -c test:///default vm show te\t\n", "<-c><test:///default><vm><show><test>"),
 ]
 
@@ -130,6 +132,7 @@ _path_files() { print files }
         (("-c", "test:///default", "vm", "show", "te"), ["test"]),
         (("-c", "nonsense:///x", "vm", "show", ""), []),
         (("no", "such", "thing"), []),
+        (("iso", "probe", "/usr"), ["files"]),
     ],
 )
 def test_zsh_offers(environ: dict[str, str], words: tuple[str, ...], offered: list[str]) -> None:
@@ -146,6 +149,16 @@ def test_fish_offers_templates(environ: dict[str, str], tmp_path: Path) -> None:
     argv = ["fish", "-c", "complete -C 'kimchictl template show web'"]
     done = subprocess.run(argv, env={**environ, "XDG_CONFIG_HOME": str(tmp_path)}, capture_output=True, text=True)
     assert sorted(done.stdout.splitlines()) == ["web ü", "webcam"]
+
+
+@pytest.mark.skipif(not shutil.which("fish"), reason="fish is not installed")
+def test_fish_offers_files(environ: dict[str, str], tmp_path: Path) -> None:
+    place = tmp_path / "fish/completions"
+    place.mkdir(parents=True)
+    (place / "kimchictl.fish").write_text(script("fish"))
+    argv = ["fish", "-c", "complete -C 'kimchictl iso probe /usr/bi'"]
+    done = subprocess.run(argv, env={**environ, "XDG_CONFIG_HOME": str(tmp_path)}, capture_output=True, text=True)
+    assert "/usr/bin/" in done.stdout.split()
 
 
 @pytest.mark.parametrize("words", ["template show ", "iso probe /", "tem"])

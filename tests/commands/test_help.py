@@ -5,8 +5,8 @@ from itertools import takewhile
 import click
 import pytest
 
-from kimchictl.cli import kimchictl
 from kimchictl.config import KEYS
+from lab.commands import commands
 
 
 @pytest.mark.parametrize("subject", ["output", "filters", "exit-status", "places"])
@@ -24,17 +24,6 @@ def test_the_exit_statuses_are_those_of_the_errors(kimchi):
 def test_every_configuration_key_and_its_variable_are_explained(kimchi):
     text = kimchi("help", "places").out
     assert all(f" {key.name} " in text and f" {key.variable} " in text for key in KEYS.values())
-
-
-def commands(group=kimchictl, path=()):
-    """Every command with the words that lead to it."""
-    context = click.Context(group)
-    for name in group.list_commands(context):
-        command = group.get_command(context, name)
-        if isinstance(command, click.Group):
-            yield from commands(command, (*path, name))
-        else:
-            yield (*path, name), command
 
 
 COMMANDS = [pytest.param(path, command, id=" ".join(path)) for path, command in commands()]

@@ -8,6 +8,7 @@ from kimchictl.app import App
 from kimchictl.catalog.nouns import DISTROS as NOUN
 from kimchictl.catalog.options import Changes
 from kimchictl.commands.base import Command, ca_file_option, pass_app
+from kimchictl.commands.completing import complete
 from kimchictl.commands.distro.options import distro_options
 from kimchictl.commands.distro.views import DISTROS, row
 from kimchictl.commands.template.views import prober
@@ -15,7 +16,13 @@ from kimchictl.commands.template.views import prober
 
 @click.command(cls=Command)
 @click.argument("name")
-@click.option("--url", metavar="URL", required=True, help="Where the image is; a path or pool:POOL/VOLUME does, too.")
+@click.option(
+    "--url",
+    metavar="URL",
+    required=True,
+    shell_complete=complete("source"),
+    help="Where the image is; a path or pool:POOL/VOLUME does, too.",
+)
 @click.option("--no-check", is_flag=True, help="Do not ask the server.")
 @distro_options
 @ca_file_option

@@ -9,6 +9,7 @@ from kimchictl.app import App
 from kimchictl.catalog.nouns import DISTROS as NOUN
 from kimchictl.catalog.options import Changes
 from kimchictl.commands.base import Command, name_argument, pass_app
+from kimchictl.commands.completing import complete
 from kimchictl.commands.distro.options import distro_options
 from kimchictl.commands.template.views import say_differences
 
@@ -16,7 +17,12 @@ from kimchictl.commands.template.views import say_differences
 @click.command(cls=Command)
 @name_argument("distro")
 @click.option("--name", "wanted", metavar="NEW", help="A new name.")
-@click.option("--url", metavar="URL", help="Another address of the image; it is not asked: see distro check.")
+@click.option(
+    "--url",
+    metavar="URL",
+    shell_complete=complete("source"),
+    help="Another address of the image; it is not asked: see distro check.",
+)
 @distro_options
 @click.option("--dry-run", is_flag=True, help="Show the difference, and change nothing.")
 @pass_app

@@ -5,7 +5,8 @@ import os
 import click
 
 from kimchictl.app import App
-from kimchictl.commands.base import Command, complete, expand_names, missing_ok_option, pass_app
+from kimchictl.commands.base import Command, expand_names, missing_ok_option, pass_app
+from kimchictl.commands.completing import complete
 from kimchictl.errors import NotFound
 
 

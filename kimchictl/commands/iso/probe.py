@@ -4,11 +4,14 @@ import click
 
 from kimchictl.app import App
 from kimchictl.commands.base import Command, ca_file_option, expand_names, list_options, pass_app
+from kimchictl.commands.completing import complete
 from kimchictl.commands.iso.views import IMAGES, emit_explained
 
 
 @click.command(cls=Command)
-@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True, callback=expand_names)
+@click.argument(
+    "sources", metavar="SOURCE...", nargs=-1, required=True, callback=expand_names, shell_complete=complete("source")
+)
 @click.option("--explain", is_flag=True, help="Show the labels, the rule, the runners-up, and what decided.")
 @ca_file_option
 @list_options

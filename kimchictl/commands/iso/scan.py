@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kimchictl.app import App, exit_status
-from kimchictl.commands.base import Command, complete, list_options, pass_app
+from kimchictl.commands.base import Command, list_options, pass_app
+from kimchictl.commands.completing import complete
 from kimchictl.commands.iso.views import CHANGES, IMAGES, IN_ORDER
 from kimchictl.commands.several import CHANGES_FOUND, SCAN_PATIENCE, on_hosts
 from kimchictl.errors import HostError, UsageError
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=Command)
-@click.argument("paths", metavar="[PATH]...", nargs=-1)
+@click.argument("paths", metavar="[PATH]...", nargs=-1, shell_complete=complete("directory"))
 @click.option("--deep", is_flag=True, help="Directory trees below PATH, or those of scan.paths; needs no libvirt.")
 @click.option("--pool", "pools", metavar="NAME", multiple=True, shell_complete=complete("pool"), help="Only this pool.")
 @click.option("--exclude", metavar="GLOB", multiple=True, help="Leave out names or paths like this.")

@@ -4,12 +4,13 @@ import click
 
 from kimchictl.app import App
 from kimchictl.commands.base import Command, pass_app
+from kimchictl.commands.completing import complete
 from kimchictl.commands.iso.rule import name_known
 from kimchictl.render import write_json
 
 
 @click.command(cls=Command)
-@click.argument("source")
+@click.argument("source", shell_complete=complete("source"))
 @click.option("--os-distro", "distro", metavar="D", required=True, help="The distribution, as libosinfo calls it.")
 @click.option("--os-version", "version", metavar="V", required=True, help="Its version.")
 @click.option("--name", metavar="NAME", help="The rule's name; DISTRO-VERSION if not given.")

@@ -29,7 +29,8 @@ from kimchictl.catalog.distros import is_hidden
 from kimchictl.catalog.nouns import TEMPLATES
 from kimchictl.catalog.options import Changes
 from kimchictl.catalog.records import Template
-from kimchictl.commands.base import Command, ca_file_option, complete, filter_option, pass_app, yes_option
+from kimchictl.commands.base import Command, ca_file_option, filter_option, pass_app, yes_option
+from kimchictl.commands.completing import complete
 from kimchictl.commands.template.options import template_options
 from kimchictl.commands.template.views import asker, emit_kept, images_of_host, prober
 from kimchictl.errors import NotFound, UsageError
@@ -39,16 +40,31 @@ from kimchictl.query import plain, select
 
 @click.command(cls=Command)
 @click.argument("name", required=False)
-@click.option("--cdrom", metavar="SOURCE", multiple=True, help="An image: a path, pool:POOL/VOLUME or a URL.")
+@click.option(
+    "--cdrom",
+    metavar="SOURCE",
+    multiple=True,
+    shell_complete=complete("source"),
+    help="An image: a path, pool:POOL/VOLUME or a URL.",
+)
 @click.option("--distro", metavar="NAME", multiple=True, shell_complete=complete("distro"), help="A known distro.")
 @click.option("--from-scan", is_flag=True, help="Every bootable image that a scan found and that has no template.")
 @click.option(
-    "--image", metavar="DISK", help="A disk image of an installed system: it backs the disk, and is never written."
+    "--image",
+    metavar="DISK",
+    shell_complete=complete("source"),
+    help="A disk image of an installed system: it backs the disk, and is never written.",
 )
 @click.option(
     "--from-vm", metavar="VM", shell_complete=complete("vm"), help="A VM that is off: its disks are copied into a pool."
 )
-@click.option("--backing", metavar="PATH", multiple=True, help="A file that the header of --image may name.")
+@click.option(
+    "--backing",
+    metavar="PATH",
+    multiple=True,
+    shell_complete=complete("file"),
+    help="A file that the header of --image may name.",
+)
 @click.option("--netboot", is_flag=True, help="No image: the guest boots from the network.")
 @filter_option()
 @template_options

@@ -14,6 +14,7 @@ from kimchictl.catalog.merge import merge
 from kimchictl.catalog.nouns import TEMPLATES as NOUN
 from kimchictl.catalog.options import Changes
 from kimchictl.commands.base import Command, name_argument, pass_app
+from kimchictl.commands.completing import complete
 from kimchictl.commands.template.options import template_options
 from kimchictl.commands.template.views import emit_kept, prober, say_differences
 
@@ -21,7 +22,12 @@ from kimchictl.commands.template.views import emit_kept, prober, say_differences
 @click.command(cls=Command)
 @name_argument("template")
 @click.option("--name", "wanted", metavar="NEW", help="A new name.")
-@click.option("--cdrom", metavar="SOURCE", help="Another image: a path, pool:POOL/VOLUME or a URL.")
+@click.option(
+    "--cdrom",
+    metavar="SOURCE",
+    shell_complete=complete("source"),
+    help="Another image: a path, pool:POOL/VOLUME or a URL.",
+)
 @click.option("--no-check", is_flag=True, help="Do not look at the image: it may come later.")
 @template_options
 @click.option("--dry-run", is_flag=True, help="Show the difference, and change nothing.")

@@ -6,6 +6,7 @@ from kimchictl.actions.documents.transfer import export_text, export_to_director
 from kimchictl.app import App
 from kimchictl.catalog.nouns import TEMPLATES as NOUN
 from kimchictl.commands.base import Command, names_argument, pass_app
+from kimchictl.commands.completing import complete
 from kimchictl.errors import UsageError
 from kimchictl.render import write_out
 
@@ -13,8 +14,20 @@ from kimchictl.render import write_out
 @click.command(cls=Command)
 @names_argument("template", required=False)
 @click.option("--all", "everything", is_flag=True, help="All templates.")
-@click.option("--file", "path", metavar="FILE|-", default="-", help="Where to write; standard output by default.")
-@click.option("--directory", metavar="DIR", help="Write a file for each template into this directory.")
+@click.option(
+    "--file",
+    "path",
+    metavar="FILE|-",
+    default="-",
+    shell_complete=complete("file"),
+    help="Where to write; standard output by default.",
+)
+@click.option(
+    "--directory",
+    metavar="DIR",
+    shell_complete=complete("directory"),
+    help="Write a file for each template into this directory.",
+)
 @click.option("--overwrite", is_flag=True, help="Files in the directory may be replaced.")
 @pass_app
 def export(

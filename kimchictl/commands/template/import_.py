@@ -11,13 +11,14 @@ from kimchictl.app import App, exit_status
 from kimchictl.catalog.nouns import TEMPLATES as NOUN
 from kimchictl.catalog.parse import unknown_keys
 from kimchictl.commands.base import Command, pass_app, yes_option
+from kimchictl.commands.completing import complete
 from kimchictl.commands.template.views import emit_kept
 from kimchictl.errors import KimchiError
 from kimchictl.store.documents import LARGEST_FILE
 
 
 @click.command("import", cls=Command)
-@click.argument("paths", metavar="FILE|DIRECTORY|-...", nargs=-1, required=True)
+@click.argument("paths", metavar="FILE|DIRECTORY|-...", nargs=-1, required=True, shell_complete=complete("file"))
 @click.option("--if-exists", type=click.Choice(IF_EXISTS), default="fail", help="What to do when a name is taken.")
 @click.option("--dry-run", is_flag=True, help="Check them, and store nothing.")
 @yes_option

@@ -4,6 +4,7 @@ import click
 
 from kimchictl.app import App
 from kimchictl.commands.base import Group, name_argument, pass_app
+from kimchictl.commands.completing import complete
 from kimchictl.commands.vm.disk import next_start_option
 from kimchictl.commands.vm.media import bring_url, media_option
 from kimchictl.errors import UsageError
@@ -20,7 +21,7 @@ _FORCE = click.option("--force", is_flag=True, help="Take out what is in it thou
 
 @cdrom.command()
 @name_argument("vm")
-@click.argument("source")
+@click.argument("source", shell_complete=complete("source"))
 @_TARGET
 @media_option
 @click.option("--no-check", is_flag=True, help="Do not ask the server of a URL first.")

@@ -3,7 +3,8 @@
 import click
 
 from kimchictl.app import App
-from kimchictl.commands.base import Command, complete, name_argument, pass_app
+from kimchictl.commands.base import Command, name_argument, pass_app
+from kimchictl.commands.completing import complete
 from kimchictl.commands.vm.views import emit_vms
 
 

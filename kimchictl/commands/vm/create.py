@@ -17,7 +17,8 @@ from kimchictl.catalog.nouns import TEMPLATES
 from kimchictl.catalog.options import Changes
 from kimchictl.catalog.records import Graphics
 from kimchictl.catalog.resolve import defaults_of, resolve
-from kimchictl.commands.base import Command, complete, pass_app
+from kimchictl.commands.base import Command, pass_app
+from kimchictl.commands.completing import complete
 from kimchictl.commands.template.options import options_like
 from kimchictl.commands.vm.media import bring, media_option, wish
 from kimchictl.commands.vm.password import display_password, password_options
@@ -47,7 +48,12 @@ PLANS = View(("name", "template"), ("name", "template", "volumes", "media"), sor
     "--firmware", "--secure-boot", "--tpm", "--virt-type", "--machine", "--cpu", "--description",
 )  # fmt: skip
 @password_options
-@click.option("--cloud-init", metavar="FILE", help="User data for cloud-init, for a template of a cloud image.")
+@click.option(
+    "--cloud-init",
+    metavar="FILE",
+    shell_complete=complete("file"),
+    help="User data for cloud-init, for a template of a cloud image.",
+)
 @click.option(
     "--driver-disc/--no-driver-disc", default=True, help="For Windows: the virtio driver disc, if a scan found one."
 )

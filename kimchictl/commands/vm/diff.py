@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import click
 
 from kimchictl.app import App
-from kimchictl.commands.base import Command, complete, name_argument, pass_app
+from kimchictl.commands.base import Command, name_argument, pass_app
+from kimchictl.commands.completing import complete
 from kimchictl.render import View
 
 if TYPE_CHECKING:

@@ -3,7 +3,8 @@
 import click
 
 from kimchictl.app import App
-from kimchictl.commands.base import Group, complete, list_options, name_argument, pass_app, yes_option
+from kimchictl.commands.base import Group, list_options, name_argument, pass_app, yes_option
+from kimchictl.commands.completing import complete
 from kimchictl.commands.volume.views import DISK_SIZE
 from kimchictl.errors import UsageError
 from kimchictl.render import View
@@ -49,7 +50,7 @@ def list_(app: App, name: str) -> None:
 
 @disk.command()
 @name_argument("vm")
-@click.argument("source", required=False)
+@click.argument("source", required=False, shell_complete=complete("source"))
 @click.option("--size", "-s", type=DISK_SIZE, metavar="SIZE", help="Make a volume of this size, like 20G.")
 @click.option("--pool", metavar="P", shell_complete=complete("pool"), help="The pool to make it in.")
 @click.option("--format", "form", type=click.Choice(("qcow2", "raw")), help="Its format.")

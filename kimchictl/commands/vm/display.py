@@ -4,6 +4,7 @@ import click
 
 from kimchictl.app import App
 from kimchictl.commands.base import Command, name_argument, pass_app
+from kimchictl.commands.completing import complete
 from kimchictl.files import replace_file
 from kimchictl.render import View, visible, write_out
 from kimchictl.virt.domain.display import find_display, viewer_file
@@ -13,7 +14,13 @@ DISPLAY = View(("name", "uri"), ("name", "type", "uri", "host", "port", "tls_por
 
 @click.command(cls=Command)
 @name_argument("vm")
-@click.option("--file", "path", metavar="FILE.vv|-", help="Write a file that virt-viewer opens; - for stdout.")
+@click.option(
+    "--file",
+    "path",
+    metavar="FILE.vv|-",
+    shell_complete=complete("file"),
+    help="Write a file that virt-viewer opens; - for stdout.",
+)
 @pass_app
 def display(app: App, name: str, path: str | None) -> None:
     """Show where a viewer finds a VM's display.

@@ -6,6 +6,7 @@ from kimchictl.app import App
 from kimchictl.catalog import options
 from kimchictl.catalog.records import Network
 from kimchictl.commands.base import Group, list_options, name_argument, pass_app
+from kimchictl.commands.completing import complete
 from kimchictl.commands.vm.disk import next_start_option
 from kimchictl.render import View
 
@@ -41,7 +42,7 @@ def list_(app: App, name: str) -> None:
 
 @nic.command()
 @name_argument("vm")
-@click.argument("network", metavar="NAME|bridge=BR|user")
+@click.argument("network", metavar="NAME|bridge=BR|user", shell_complete=complete("network"))
 @click.option("--model", metavar="MODEL", help="Its model; by default that of the first one, else virtio.")
 @click.option("--mac", metavar="MAC", help="Its address; by default a new one.")
 @next_start_option
@@ -83,7 +84,7 @@ def detach(app: App, name: str, interface: str, next_start: bool) -> None:
 @nic.command("set")
 @name_argument("vm")
 @click.argument("interface", metavar="MAC|INDEX")
-@click.option("--network", metavar="NAME|bridge=BR|user", help="Move it there.")
+@click.option("--network", metavar="NAME|bridge=BR|user", shell_complete=complete("network"), help="Move it there.")
 @click.option("--link", type=click.Choice(("up", "down")), help="Its cable in, or out.")
 @click.option("--model", metavar="MODEL", help="Another model; not while it runs.")
 @next_start_option

@@ -6,6 +6,7 @@ import click
 
 from kimchictl.app import App
 from kimchictl.commands.base import Command, name_argument, pass_app
+from kimchictl.commands.completing import complete
 from kimchictl.errors import UsageError
 from kimchictl.files import replace_file
 from kimchictl.render.terminal import binary_out
@@ -14,7 +15,13 @@ from kimchictl.virt.domain.display import screenshot as take
 
 @click.command(cls=Command)
 @name_argument("vm")
-@click.option("--file", "path", metavar="FILE.png|-", help="Where to save it; NAME.png by default, - for stdout.")
+@click.option(
+    "--file",
+    "path",
+    metavar="FILE.png|-",
+    shell_complete=complete("file"),
+    help="Where to save it; NAME.png by default, - for stdout.",
+)
 @pass_app
 def screenshot(app: App, name: str, path: str | None) -> None:
     """Save a picture of a VM's screen.

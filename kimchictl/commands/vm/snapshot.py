@@ -4,6 +4,7 @@ import click
 
 from kimchictl.app import App
 from kimchictl.commands.base import Group, list_options, missing_ok_option, name_argument, pass_app, yes_option
+from kimchictl.commands.completing import complete
 from kimchictl.render import View
 
 _KEYS = ("name", "tree", "parent", "current", "state", "kind", "created", "description", "disks")
@@ -57,7 +58,7 @@ def list_(app: App, name: str) -> None:
 
 @snapshot.command()
 @name_argument("vm")
-@click.argument("snapshot")
+@click.argument("snapshot", shell_complete=complete("snapshot"))
 @pass_app
 def show(app: App, name: str, snapshot: str) -> None:
     """Show a snapshot.
@@ -90,7 +91,7 @@ def current(app: App, name: str) -> None:
 
 @snapshot.command()
 @name_argument("vm")
-@click.argument("snapshot")
+@click.argument("snapshot", shell_complete=complete("snapshot"))
 @click.option("--start", is_flag=True, help="Let it run afterwards, though it was off then.")
 @yes_option
 @pass_app
@@ -112,7 +113,7 @@ def revert(app: App, name: str, snapshot: str, start: bool, yes: bool) -> None:
 
 @snapshot.command()
 @name_argument("vm")
-@click.argument("snapshots", metavar="SNAPSHOT...", nargs=-1, required=True)
+@click.argument("snapshots", metavar="SNAPSHOT...", nargs=-1, required=True, shell_complete=complete("snapshot"))
 @click.option("--children", is_flag=True, help="Those that descend from it, too.")
 @missing_ok_option
 @yes_option

@@ -6,7 +6,8 @@ import click
 
 from kimchictl.app import App
 from kimchictl.commands.again import again
-from kimchictl.commands.base import DURATION, Command, pass_app
+from kimchictl.commands.base import Command, pass_app
+from kimchictl.commands.values import DURATION
 from kimchictl.commands.vm.chosen import vms_argument
 from kimchictl.errors import UsageError
 from kimchictl.virt.connection import Host

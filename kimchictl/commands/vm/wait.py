@@ -4,7 +4,8 @@ import click
 
 from kimchictl.actions.vms.wait_vm import CONDITIONS, wait_for
 from kimchictl.app import App
-from kimchictl.commands.base import DURATION, Command, name_argument, pass_app
+from kimchictl.commands.base import Command, name_argument, pass_app
+from kimchictl.commands.values import DURATION
 from kimchictl.render import View, write_out
 
 REACHED = View(("name", "address"), ("name", "address", "addresses"), name="address")

@@ -3,14 +3,17 @@
 import click
 
 from kimchictl.app import App
-from kimchictl.commands.base import Command, complete, expand_names, missing_ok_option, pass_app, yes_option
+from kimchictl.commands.base import Command, expand_names, missing_ok_option, pass_app, yes_option
+from kimchictl.commands.completing import complete
 from kimchictl.commands.volume.views import clean_up, emit_made, find, pool_argument, require_finished
 from kimchictl.units import format_size
 
 # virStorageVolWipeAlgorithm; kimchictl.virt.storage.volumechange has the same list, which needs libvirt to be loaded.
 WIPES = ("zero", "nnsa", "dod", "bsi", "gutmann", "schneier", "pfitzner7", "pfitzner33", "random", "trim")
 
-_names_argument = click.argument("names", metavar="NAME...", nargs=-1, required=True, callback=expand_names, shell_complete=complete("volume"))
+_names_argument = click.argument(
+    "names", metavar="NAME...", nargs=-1, required=True, callback=expand_names, shell_complete=complete("volume")
+)
 
 
 @click.command(cls=Command)

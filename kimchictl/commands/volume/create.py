@@ -4,6 +4,7 @@ import click
 
 from kimchictl.app import App
 from kimchictl.commands.base import Command, pass_app
+from kimchictl.commands.completing import complete
 from kimchictl.commands.volume.views import DISK_SIZE, clean_up, emit_made, pool_argument
 
 FORMATS = ("qcow2", "raw", "vmdk", "qcow", "qed", "vpc")
@@ -14,7 +15,12 @@ FORMATS = ("qcow2", "raw", "vmdk", "qcow", "qed", "vpc")
 @click.argument("name")
 @click.option("--size", "-s", type=DISK_SIZE, metavar="SIZE", help="Like 20G; a bare number is GiB.")
 @click.option("--format", "form", type=click.Choice(FORMATS), help="Its format; qcow2 if not given.")
-@click.option("--backing", metavar="VOLUME", help="What lies below it: a volume of POOL, pool:POOL/VOLUME, or a path.")
+@click.option(
+    "--backing",
+    metavar="VOLUME",
+    shell_complete=complete("source"),
+    help="What lies below it: a volume of POOL, pool:POOL/VOLUME, or a path.",
+)
 @pass_app
 def create(app: App, pool_name: str, name: str, size: int | None, form: str | None, backing: str | None) -> None:
     """Make an empty volume, or one upon another.

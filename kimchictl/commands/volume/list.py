@@ -3,7 +3,8 @@
 import click
 
 from kimchictl.app import App
-from kimchictl.commands.base import Command, complete, list_options, pass_app
+from kimchictl.commands.base import Command, list_options, pass_app
+from kimchictl.commands.completing import complete
 from kimchictl.commands.several import on_hosts
 from kimchictl.commands.volume.views import VOLUMES, find, pool_argument
 
@@ -70,7 +71,7 @@ def _list(app: App, pool_names: tuple[str, ...], orphans: bool) -> int:
 
 @click.command(cls=Command)
 @pool_argument
-@click.argument("name")
+@click.argument("name", shell_complete=complete("volume"))
 @pass_app
 def show(app: App, pool_name: str, name: str) -> None:
     """Show a volume.

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from kimchictl.app import App
-from kimchictl.commands.base import BYTES, Command, pass_app, yes_option
+from kimchictl.commands.base import Command, pass_app, yes_option
+from kimchictl.commands.completing import complete
+from kimchictl.commands.values import BYTES
 from kimchictl.commands.volume.views import clean_up, emit_made, pool_argument, require_finished
 from kimchictl.errors import Failed, UsageError
 from kimchictl.units import format_size

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 import click
 
 from kimchictl.app import App
-from kimchictl.commands.base import Parsed, complete
+from kimchictl.commands.completing import complete
+from kimchictl.commands.values import Parsed
 from kimchictl.render import View
 from kimchictl.units import GIB, parse_size
 
