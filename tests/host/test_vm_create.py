@@ -49,6 +49,26 @@ def test_cloud_init_data_go_in_a_drive_of_their_own_and_with_the_vm(pool, kimchi
     assert os.listdir(pool) == []
 
 
+def test_a_pool_whose_directory_is_gone_is_found_out_before_anything_is_made(pool, kimchi):
+    away = pool.rename(f"{pool}.away")
+    for more in ((), ("--dry-run",), ("--count", "2", "--start")):
+        refused = kimchi("vm", "create", "web", "--template", "deb", *more, status=4).err
+        assert f"pool 'default' cannot be used: {pool}: No such file" in refused and "pool show default" in refused
+    (found,) = kimchi("template", "check", "deb", "-o", "json", status=7).json
+    assert (found["status"], "No such file" in found["message"]) == ("fail", True) and "pool show" in found["fix"]
+    found = kimchi("host", "check", "--filter", "name=pool", "-o", "json").json
+    assert [(each["status"], "No such file" in each["message"]) for each in found] == [("fail", True)]
+    away.rename(pool)
+    kimchi("vm", "create", "web", "--template", "deb", status=0)
+
+
+def test_a_file_that_libvirt_has_not_seen_yet_takes_a_name_away(pool, kimchi):
+    (pool / "web.qcow2").write_text("somebody's")
+    kimchi("vm", "create", "web", "--template", "deb", status=0)
+    assert sorted(os.listdir(pool)) == ["web-1.qcow2", "web.qcow2"]
+    assert (pool / "web.qcow2").read_text() == "somebody's"
+
+
 @pytest.mark.parametrize(("content", "status"), [(None, 3), (b"hostname: x\n", 4), (b"#cloud-config\n" * 99999, 4)])
 def test_what_is_no_user_data_is_refused(pool, kimchi, tmp_path, content, status):
     if content is not None:

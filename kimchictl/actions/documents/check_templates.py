@@ -97,6 +97,7 @@ class _About:
         self.host = host
         self._active = {"pool": pools.names(host, active_only=True), "network": presence.active_networks(host)}
         self._state = {"pool": presence.pool_state, "network": presence.network_state}
+        self._dead: dict[str, KimchiError | None] = {}
 
     def findings(self, template: Template, resolved: Resolved) -> list[Finding]:
         from kimchictl.virt.domain.machine import choose_hardware, find_machine
@@ -129,12 +130,27 @@ class _About:
         """What nobody named may be another one: the only one that is active."""
         active = self._active[kind]
         if name in active or (origin == BUILT_IN and len(active) == 1):
-            return []
+            dead = self._look_into(name if name in active else active[0]) if kind == "pool" else None
+            return [Finding(template, FAIL, str(dead), dead.hint)] if dead else []
         if kind == "network" and origin == BUILT_IN and not active and self.host.is_session:
             return []  # a user's own guests get user networking then
         if self._state[kind](self.host, name) is None:
             return [Finding(template, FAIL, f"{kind} {name!r} does not exist", self._making(kind, name, origin))]
         return [Finding(template, FAIL, f"{kind} {name!r} is not active", f"kimchictl {kind} start {quote(name)}")]
+
+    def _look_into(self, pool: str) -> KimchiError | None:
+        """Why disks cannot be made in an active pool; each is looked at once."""
+        from kimchictl.virt.storage import presence
+
+        if pool not in self._dead:
+            self._dead[pool] = None
+            try:
+                presence.usable_pool(self.host, pool)
+            except HostError:
+                raise
+            except KimchiError as error:
+                self._dead[pool] = error
+        return self._dead[pool]
 
     def _making(self, kind: str, name: str, origin: str) -> str:
         """The first pool can be made as it is; what somebody named is more likely mistyped, or on another host."""

@@ -142,10 +142,14 @@ class PlannedStorage:
         if missing is not None:
             self._findings.problems.append(missing)
             return pool
-        self._findings.check(lambda: pool.taken.update(volumes.names(self._host, name)))
-        if name in self._active:
-            pool.kind, directory, pool.available = pools.outline(self._host, name)
-            pool.directory = (directory or IMAGES).rstrip("/")
+
+        def look() -> None:
+            seen = presence.usable_pool(self._host, name)  # refreshed: a file may have been copied there
+            pool.kind, pool.available = seen.type, seen.available
+            pool.directory = (seen.path or IMAGES).rstrip("/")
+            pool.taken.update(volumes.names(self._host, name))
+
+        self._findings.check(look)
         return pool
 
     def _default_pool(self, name: str) -> tuple[str, KimchiError | None]:

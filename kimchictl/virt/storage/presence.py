@@ -1,11 +1,12 @@
-"""Whether what a template names is there: one call each, for who only wants to know."""
+"""Whether what a template names is there: one call each, for who only wants to know; a look at a pool to be used."""
 
+from shlex import quote
 from typing import Any
 
-from kimchictl.errors import NotFound
+from kimchictl.errors import NotFound, WrongState
 from kimchictl.virt.connection import Host, asking
 from kimchictl.virt.networks import find_network
-from kimchictl.virt.storage.pools import find_pool
+from kimchictl.virt.storage.pools import Pool, find_pool, show_pool
 
 
 def pool_state(host: Host, name: str) -> str | None:
@@ -22,6 +23,23 @@ def active_networks(host: Host) -> list[str]:
     """The names of the networks that are active, sorted."""
     with asking(f"host {host.uri}: network list"):
         return sorted(each.name() for each in host.conn.listAllNetworks(host.lib.VIR_CONNECT_LIST_NETWORKS_ACTIVE))
+
+
+def usable_pool(host: Host, name: str) -> Pool:
+    """The pool of that name, refreshed like in a list. Raises NotFound, WrongState."""
+    return require_usable(show_pool(host, name))
+
+
+def require_usable(pool: Pool) -> Pool:
+    """Raises WrongState for a pool that is inactive, or whose storage does not answer though it is active."""
+    if not pool.active:
+        said = f": {pool.error}" if pool.error else ""
+        raise WrongState(f"pool {pool.name!r} is inactive{said}", f"kimchictl pool start {quote(pool.name)}")
+    if not pool.reachable:
+        again = f"make or mount {quote(pool.path)} again" if pool.path else "bring its storage back"
+        hint = f"{again}; kimchictl pool show {quote(pool.name)} tells when it answers"
+        raise WrongState(f"pool {pool.name!r} cannot be used: {pool.error}", hint)
+    return pool
 
 
 def _state(host: Host, find: Any, what: str, name: str) -> str | None:

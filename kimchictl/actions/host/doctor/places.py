@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from kimchictl.actions.host.findings import FAIL, OK, WARN, Finding
 from kimchictl.actions.vms.plan_vm import IMAGES
+from kimchictl.errors import WrongState
 from kimchictl.units import GIB, format_size
 from kimchictl.virt.storage import pools, presence
+from kimchictl.virt.storage.pools import Pool
 
 if TYPE_CHECKING:
     from kimchictl.virt.connection import Host
@@ -17,19 +19,33 @@ _LITTLE = 5 * GIB
 
 def pool(host: "Host", name: str) -> list[Finding]:
     """Is there the pool that disks go to where a template names none: `name`, or the only one that is active?"""
-    active = pools.names(host, active_only=True)
+    found = [each for each in pools.list_pools(host) if each.active]
+    active = [each.name for each in found]
+    dead = _dead(found)
     if name in active:
-        return [Finding("pool", OK, f"pool {name!r} is active")]
+        return dead or [Finding("pool", OK, f"pool {name!r} is active")]
     if len(active) == 1:
-        return [Finding("pool", OK, f"pool {active[0]!r} is the only active one, and taken by default")]
+        return dead or [Finding("pool", OK, f"pool {active[0]!r} is the only active one, and taken by default")]
     if active:
         message = f"there is no active pool {name!r}, and several others: each template or VM has to name one"
-        return [Finding("pool", WARN, message, f'pool = "{active[0]}" in the section template of the configuration')]
+        fix = f'pool = "{active[0]}" in the section template of the configuration'
+        return [*dead, Finding("pool", WARN, message, fix)]
     if presence.pool_state(host, name) == "inactive":
         return [Finding("pool", FAIL, f"pool {name!r} is not active", f"kimchictl pool start {quote(name)}")]
     path = os.path.expanduser("~/.local/share/libvirt/images") if host.is_session else IMAGES
     fix = f"kimchictl pool create {quote(name)} --type dir --path {quote(path)} --start"
     return [Finding("pool", FAIL, "there is no active storage pool: VMs have no place for their disks", fix)]
+
+
+def _dead(active: list[Pool]) -> list[Finding]:
+    """Pools whose storage does not answer, as `pool list` finds it: VMs with disks there do not start either."""
+    findings = []
+    for each in active:
+        try:
+            presence.require_usable(each)
+        except WrongState as error:
+            findings.append(Finding("pool", FAIL, str(error), error.hint))
+    return findings
 
 
 def network(host: "Host", name: str) -> list[Finding]:
