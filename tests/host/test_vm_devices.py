@@ -78,7 +78,7 @@ def test_a_disk_is_detached_by_whatever_its_image_is_called(web, kimchi):
 
 def test_a_volume_in_use_elsewhere_is_attached_only_when_told_to(web, kimchi):
     refused = kimchi("vm", "disk", "attach", "web", "pool:default/db.qcow2", status=4).err
-    assert "in use by db" in refused and "--shared" in refused
+    assert "in use by vm 'db'" in refused and "--shared" in refused
     kimchi("vm", "disk", "attach", "web", "pool:default/db.qcow2", "--readonly", status=4)
     kimchi("vm", "disk", "attach", "web", web / "pool/db.qcow2", status=4)
     kimchi("vm", "disk", "attach", "web", "pool:default/db.qcow2", "--shared", status=0)

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from kimchictl.actions.storage import unfinished
 from kimchictl.actions.storage.clone_volume import clone_volume
-from kimchictl.actions.vms.plan_vm import volume_name
-from kimchictl.actions.vms.provision import define_vm
+from kimchictl.actions.vms.plan_vm import PlannedVolume, volume_name
+from kimchictl.actions.vms.provision import define_vm, make_volume, undo_volume
 from kimchictl.actions.vms.undo import take_back, uninterrupted
 from kimchictl.actions.vms.unfinished import Note, note_for, sweep
 from kimchictl.actions.vms.vm_usage import as_raw, find_users
@@ -92,7 +92,8 @@ def volume_of(host: "Host", name: str, disk: VmDisk, linked: bool = False) -> Vo
         )
     others = set(find_users(host).of(found)) - {name}
     if linked and others:
-        raise InUse(f"volume {found.name!r} is in use by {', '.join(sorted(others))} too: nobody may write it again")
+        users = ", ".join(f"vm {name!r}" for name in sorted(others))
+        raise InUse(f"volume {found.name!r} is in use by {users} too: nobody may write it again", "clone it in full")
     if linked and (found.type != "file" or disk.format not in ("qcow2", "raw")):
         raise WrongState(f"disk {disk.target!r} of vm {name!r} cannot back another one", "clone it in full")
     return as_raw(found) if disk.format == "raw" else found  # what its guest wrote there is no header
@@ -162,28 +163,21 @@ class _Making:
 
     def overlay(self, disk: VmDisk, volume: Volume) -> Volume:
         """What the domain says of the format counts: the beginning of a raw disk is whatever its guest wrote."""
-        pool, size = self.pool or volume.pool, volume.capacity or 0
-        name = _free(self.host, self.vm, "qcow2", pool)
-        with uninterrupted():
-            return self._kept(volumes.create_volume(self.host, pool, name, size, "qcow2", volume.path, disk.format))
+        pool = self.pool or volume.pool
+        name, size = _free(self.host, self.vm, "qcow2", pool), volume.capacity or 0
+        planned = PlannedVolume(pool, name, "", size, "qcow2", volume.path, disk.format)
+        return make_volume(self.host, planned, self.undo, self.note)
 
     def copy(self, disk: VmDisk, volume: Volume, progress: Progress, state_dir: str | None) -> Volume:
         """It takes long, can be interrupted, and has a note of its own."""
         pool = self.pool or volume.pool
         name = _free(self.host, self.vm, disk.format or "raw", pool)
-        return self._kept(clone_volume(self.host, volume.pool, volume.name, pool, name, progress, state_dir))
-
-    def _kept(self, made: Volume) -> Volume:
+        made = clone_volume(self.host, volume.pool, volume.name, pool, name, progress, state_dir)
         with uninterrupted():
-            undo_volume(self.host, made, self.undo)
+            undo_volume(self.host, made, self.undo, self.note.keep)
             self.note.has(made.pool, made.name, made.capacity)
         return made
 
 
 def _free(host: "Host", vm: str, form: str, pool: str) -> str:
     return volume_name(vm, form, volumes.names(host, pool))
-
-
-def undo_volume(host: "Host", made: Volume, undo: ExitStack) -> None:
-    left = f"volume {made.name!r} of pool {made.pool!r} is left behind"
-    undo.callback(take_back, host, left, lambda: volumes.delete_volume(host, made.pool, made.name))
