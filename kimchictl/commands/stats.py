@@ -208,4 +208,6 @@ def _frame(watched: Any, uri: str) -> "Frame":
     rows = [(row["name"], {key: tuple(row[key].values()) for key in MEASURES}) for row in map(plain, looked.all())]
     busiest = sorted(rows[1:], key=lambda row: -(row[1]["cpu"][0] or 0.0))
     source = "collected" if watched.collected else "nobody collects: measured here"
+    if looked.remark:
+        source += f"; {looked.remark}"
     return Frame(f"{uri}  {time.strftime('%H:%M:%S')}  {source}  Ctrl-C ends", [*rows[:1], *busiest])

@@ -13,11 +13,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from kimchictl.errors import Disconnected, TimedOut
 from kimchictl.virt import hostcounters
 from kimchictl.virt.connection import Host, asking, is_code
+from kimchictl.virt.deadlines import within
 
 HOST = "host"
 """The subject that is the host itself; a domain's is its UUID."""
+
+PATIENCE = 10.0  # seconds that all guests together may take
 
 Pair = tuple[int, int]
 
@@ -43,16 +47,23 @@ class Counters:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """`at`: seconds since the epoch; `clock`: seconds on the clock of `boot` that nobody sets, also while asleep."""
+    """`at`: seconds since the epoch; `clock`: seconds on the clock of `boot` that nobody sets, also while asleep.
+
+    `unheard`: the names of domains whose hypervisor told nothing, as it is busy or hangs; of these less is known.
+    """
 
     at: float
     clock: float
     boot: str
     subjects: Mapping[str, Counters] = field(default_factory=dict)
+    unheard: tuple[str, ...] = ()
 
 
 def measure(host: Host) -> Round:
-    """One round: one call for all domains, two for the host, however many domains there are. Raises KimchiError."""
+    """One round: one call for all domains, two for the host, however many domains there are. Raises KimchiError.
+
+    Disconnected where a guest hangs: over another connection there are the others, and of it what libvirtd knows.
+    """
     flags = host.flag("CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE") | host.flag("CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT")
     wanted = sum(host.flag("DOMAIN_STATS_" + group) for group in _GROUPS)
     with asking("statistics of all vms"):
@@ -60,7 +71,8 @@ def measure(host: Host) -> Round:
     subjects = {HOST: _of_host(host)}
     for domain, values in told:
         subjects[domain.UUIDString()] = _of_domain(domain, values)
-    return Round(time.time(), time.clock_gettime(time.CLOCK_BOOTTIME), boot_id(), subjects)
+    unheard = tuple(sorted(_name(domain) for domain, values in told if _is_unheard(values)))
+    return Round(time.time(), time.clock_gettime(time.CLOCK_BOOTTIME), boot_id(), subjects, unheard)
 
 
 def exists(host: Host, name: str) -> bool:
@@ -86,9 +98,15 @@ def boot_id() -> str:
 
 
 def _all_stats(host: Host, wanted: int, flags: int) -> list[tuple[Any, dict[str, Any]]]:
-    """[(domain, its values)]. A driver that refuses some of the groups is asked for all that it knows."""
+    """[(domain, its values)]. A driver that refuses some of the groups is asked for all that it knows.
+
+    NOWAIT leaves out what a guest is being asked already; see kimchictl.virt.domain.listing.
+    """
     try:
-        return list(host.conn.getAllDomainStats(wanted, flags))
+        return list(within(PATIENCE, "a guest", lambda: host.conn.getAllDomainStats(wanted, flags)))
+    except TimedOut:
+        host.stuck = True
+        raise Disconnected(f"host {host.uri}: the hypervisor of a VM does not answer") from None
     except host.lib.libvirtError as error:
         if not is_code(error, "INVALID_ARG", "NO_SUPPORT", "OPERATION_UNSUPPORTED", "ARGUMENT_UNSUPPORTED"):
             raise
@@ -108,6 +126,12 @@ def _of_domain(domain: Any, values: Mapping[str, Any]) -> Counters:
     )
 
 
+def _is_unheard(values: Mapping[str, Any]) -> bool:
+    """Whether it has disks, and the hypervisor was not asked about them."""
+    count = values.get("block.count", 0)
+    return count > 0 and not any(f"block.{number}.rd.bytes" in values for number in range(count))
+
+
 def _name(domain: Any) -> str:
     try:
         return str(domain.name())
@@ -116,9 +140,9 @@ def _name(domain: Any) -> str:
 
 
 def _devices(values: Mapping[str, Any], kind: str, first: str, second: str) -> dict[str, Pair] | None:
-    """Device -> its two counters; None when the driver tells of no devices at all."""
+    """Device -> its two counters; None when nobody tells of them."""
     count = values.get(f"{kind}.count")
-    if count is None:
+    if count is None or (kind == "block" and _is_unheard(values)):
         return None
     devices = {}
     for number in range(count):

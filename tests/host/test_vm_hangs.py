@@ -39,3 +39,20 @@ def test_it_is_shown_without_what_it_would_have_to_say(hung, kimchi):
 def test_nobody_waits_for_it_and_what_ends_it_is_said(hung, kimchi, verb):
     failed = kimchi("vm", verb, "web", status=8)
     assert "does not answer" in failed.err and "vm stop web --force" in failed.err
+
+
+def test_statistics_are_of_the_others_and_it_is_named(hung, kimchi, monkeypatch):
+    monkeypatch.setattr("kimchictl.virt.stats.PATIENCE", 0.5)
+    shown = kimchi("stats", "show", "-o", "json", status=0)
+    assert {one["name"]: one["cpu"]["current"] is None for one in shown.json} == {"host": False, "web": False}
+    assert next(one for one in shown.json if one["name"] == "web")["disk_read"]["current"] is None
+    assert "the hypervisor of vm 'web' is busy or hangs" in shown.err
+
+
+def test_the_collector_goes_on_without_it(hung, kimchi, monkeypatch):
+    monkeypatch.setattr("kimchictl.virt.stats.PATIENCE", 0.5)
+    collected = kimchi("stats", "collect", "--once", status=0)
+    assert "'web' is busy or hangs" in collected.err
+    kimchi("stats", "collect", "--once", status=0)
+    shown = kimchi("stats", "show", "host", "-o", "json", status=0)
+    assert shown.json["cpu"]["current"] is not None and shown.err == ""

@@ -20,18 +20,16 @@ from typing import Any
 from kimchictl import files
 from kimchictl.actions.host import rates
 from kimchictl.actions.host.journal import Journal, Sample, Writer
+from kimchictl.actions.host.rounds import Connect, Rounds, unheard
 from kimchictl.actions.host.state import make_state_directory
 from kimchictl.errors import KimchiError, Locked
 from kimchictl.locks import Lock
 from kimchictl.virt.connection import Host
-from kimchictl.virt.deadlines import within
-from kimchictl.virt.stats import Counters, Round, measure
+from kimchictl.virt.stats import Counters, Round
 
-ROUND_TIMEOUT = 30.0  # seconds that libvirt may take for one round
 FIRST_PAUSE = 1.0  # seconds between the first two rounds, which give the first rates
 COUNTERS = "counters.json"
 
-Connect = Callable[[], Host]
 Note = Callable[[str], None]
 
 
@@ -89,12 +87,12 @@ def is_current(sample: Sample | None) -> bool:
 
 
 class Collector:
-    """The rounds. It holds the connection, and opens it again when it broke."""
+    """Takes the rounds and writes what they tell."""
 
     def __init__(self, host: Host, connect: Connect, note: Note) -> None:
-        self.connect, self.note = connect, note
+        self.note = note
         self.writer: Writer
-        self._host: Host | None = host
+        self._rounds = Rounds(connect, host)
         self._before: Round | None = None
         self._said = ""
 
@@ -105,11 +103,11 @@ class Collector:
         newest = writer.newest()
         if newest and self._before and abs(self._before.at - newest.at) > 0.01:  # it died, and left older counters
             self._before = None
-        now = self._measure()
+        now = self._rounds.take()
         if not rates.elapsed(self._before, now):
             self._before = now
             time.sleep(pause)
-            now = self._measure()
+            now = self._rounds.take()
         self._write(now)
 
     def run(self, interval: float) -> None:
@@ -120,8 +118,7 @@ class Collector:
             due += interval * max(1, -(-(now - due) // interval))  # rounds that were missed are left out
             time.sleep(max(0.0, due - now))
             try:
-                self._write(self._measure())
-                self._said = ""
+                self._write(self._rounds.take())
             except KimchiError as error:
                 self._tell(f"{error}; trying again every {interval:g} s")
 
@@ -133,27 +130,17 @@ class Collector:
                 files.replace_file(path, encode_round(self._before), 0o640)
 
     def close(self) -> None:
-        if self._host is not None:
-            self._host.close()
-
-    def _measure(self) -> Round:
-        if self._host is None:
-            self._host = self.connect()
-        host = self._host
-        try:
-            return within(ROUND_TIMEOUT, host.uri, lambda: measure(host))
-        except KimchiError:
-            self._host = None  # not closed: that could hang as well
-            raise
+        self._rounds.close()
 
     def _write(self, now: Round) -> None:
         before, self._before = self._before, now
         if rates.elapsed(before, now):
             self.writer.append(rates.sample(before, now))
+        self._tell(unheard(now))
 
     def _tell(self, message: str) -> None:
-        """Says it once, however often it happens in a row."""
-        if message != self._said:
+        """Says it once, however often it happens in a row; "" ends the row."""
+        if message and message != self._said:
             self.note(message)
         self._said = message
 

@@ -12,12 +12,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from kimchictl.actions.host import rates
-from kimchictl.actions.host.collect import Connect, is_current, journal_directory
+from kimchictl.actions.host.collect import is_current, journal_directory
 from kimchictl.actions.host.journal import MEASURES, Journal, Sample, Usage, highest
+from kimchictl.actions.host.rounds import Connect, Rounds, unheard
 from kimchictl.errors import HostError, NotFound
 from kimchictl.units import format_time
-from kimchictl.virt.connection import Host
-from kimchictl.virt.stats import HOST, Round, exists, measure
+from kimchictl.virt.stats import HOST, Round, exists
 
 UNITS = ("%", "bytes", "bytes/s", "bytes/s", "bytes/s", "bytes/s")
 PAUSE = 1.0  # seconds between two rounds where nobody collects
@@ -134,15 +134,16 @@ def look(journal: Journal, connect: Connect, since: float, pause: float = PAUSE)
     if is_current(newest):
         return Look(samples, newest)
     try:
-        with connect() as host:
-            before = measure(host)
+        with Rounds(connect) as rounds:
+            before = rounds.take()
             time.sleep(pause)
-            now = rates.sample(before, measure(host))
+            last = rounds.take()
     except HostError as error:
         if not samples:
             raise
         return Look(samples, None, f"{error}: this is what was collected before")
-    return Look(samples, now, f"nobody collects statistics (kimchictl stats collect): measured over {pause:g} s")
+    remark = f"nobody collects statistics (kimchictl stats collect): measured over {pause:g} s"
+    return Look(samples, rates.sample(before, last), "; ".join(filter(None, (remark, unheard(last)))))
 
 
 def never_seen(name: str, connect: Connect, history: bool = False) -> Statistics:
@@ -170,19 +171,18 @@ class Watch:
     """For a live screen, a context: reads the journal while a collector is at work, else rounds are taken."""
 
     def __init__(self, journal: Journal, connect: Connect) -> None:
-        self.journal, self.connect = journal, connect
+        self.journal = journal
         self.collected = True
         self._samples = journal.read(time.time() - WINDOW)
         self._newest = self._samples[-1] if self._samples else None
-        self._host: Host | None = None
+        self._rounds = Rounds(connect)
         self._before: Round | None = None
 
     def __enter__(self) -> "Watch":
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        if self._host is not None:
-            self._host.close()
+        self._rounds.close()
 
     def frame(self) -> Look:
         """How it is now. Raises KimchiError where nobody collects and the host cannot be asked."""
@@ -194,14 +194,13 @@ class Watch:
             self._take_round()
         oldest = time.time() - WINDOW
         self._samples = [sample for sample in self._samples if sample.at > oldest]
-        return Look(self._samples, self._samples[-1] if self._samples else None)
+        remark = unheard(self._before) if self._before and not self.collected else ""
+        return Look(self._samples, self._samples[-1] if self._samples else None, remark)
 
     def _take_round(self) -> None:
-        if self._host is None:
-            self._host = self.connect()
         if self._before is None:
-            self._before = measure(self._host)
+            self._before = self._rounds.take()
             time.sleep(PAUSE)
-        before, self._before = self._before, measure(self._host)
+        before, self._before = self._before, self._rounds.take()
         if rates.elapsed(before, self._before):
             self._samples.append(rates.sample(before, self._before))
