@@ -32,7 +32,7 @@ POOLS = View(
     columns=("name", "state", "type", "capacity", "allocation", "available", "volumes", "autostart", "error"),
     keys=(
         "name", "state", "type", "path", "active", "autostart", "persistent", "capacity", "allocation", "available",
-        "volumes", "used_by", "stale", "error",
+        "volumes", "used_by", "templates", "stale", "error", "source", "reachable",
     ),
     wide=("path", "persistent", "stale", "used_by"),
     first="kimchictl pool create default --type dir --path PATH --start",

@@ -8,9 +8,10 @@ HOST = ("-c", "test:///default")
 
 IMAGE = """location source host pool volume size capacity mtime volume_id system_id publisher_id application_id bootable
 boot os_distro os_version os_arch os_variant os_name identified_by live used_by readable error"""
-POOL = "name state type path active autostart persistent capacity allocation available volumes used_by stale error"
+POOL = """name state type path active autostart persistent capacity allocation available volumes used_by templates stale
+    error source reachable"""
 VOLUME = """name pool type format path capacity allocation backing used_by os_distro os_version bootable backing_format
-    physical unfinished"""
+    physical templates unfinished"""
 VM = "name uuid state vcpus max_vcpus memory max_memory autostart persistent"
 VM_WIDE = "title description template os_distro os_version graphics"
 VM_SHOWN = "disks nics snapshots addresses"

@@ -169,8 +169,8 @@ def _require_free(host: "Host", scope: Scope, path: str, shown: str, new: NewDis
     if scope.name in named:
         raise InUse(f"vm {scope.name!r} has {shown} already")
     if named and not (new.shared or (new.readonly and not _is_written(host, {path, shown}))):
-        users = ", ".join(f"vm {name!r}" for name in sorted(named))
-        raise InUse(f"{shown} is in use by {users}", "--shared attaches it all the same")
+        others = ", ".join(f"vm {name!r}" for name in sorted(named))
+        raise InUse(f"{shown} is in use by {others}", "--shared attaches it all the same")
     if not new.readonly and (children := _children(host, path)):
         raise InUse(f"{shown} backs {', '.join(children)}, which would be destroyed", "--readonly attaches it")
 

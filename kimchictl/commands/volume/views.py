@@ -17,7 +17,7 @@ VOLUMES = View(
     columns=("name", "pool", "format", "capacity", "allocation", "used_by", "os_distro", "os_version"),
     keys=(
         "name", "pool", "type", "format", "path", "capacity", "allocation", "backing", "used_by", "os_distro",
-        "os_version", "bootable", "backing_format", "physical", "unfinished",
+        "os_version", "bootable", "backing_format", "physical", "templates", "unfinished",
     ),
     wide=("type", "path", "backing", "physical", "bootable", "unfinished"),
 )  # fmt: skip
