@@ -1,6 +1,7 @@
 """Templates of installed VMs, and of images that VMs write to."""
 
 import os
+import signal
 import subprocess
 
 import pytest
@@ -58,6 +59,19 @@ def test_what_was_copied_goes_when_the_template_cannot_be_stored(web, kimchi, mo
     monkeypatch.setattr(from_vm, "keep", full)
     kimchi("template", "create", "golden", "--from-vm", "web", status=1)
     assert os.listdir(pool) == ["web.qcow2"]
+
+
+def test_a_copy_can_be_interrupted(web, kimchi, monkeypatch):
+    pool, went_on = web(), []
+    from kimchictl.actions.documents import from_vm
+
+    def copy(*given):
+        os.kill(os.getpid(), signal.SIGINT)
+        went_on.append(given)
+
+    monkeypatch.setattr(from_vm, "clone_volume", copy)
+    kimchi("template", "create", "golden", "--from-vm", "web", status=130)
+    assert went_on == [] and os.listdir(pool) == ["web.qcow2"]
 
 
 def test_nothing_is_copied_for_a_name_that_is_taken_or_a_dry_run(web, kimchi):

@@ -122,9 +122,13 @@ KILLED = """
 import os, signal, sys
 from kimchictl import cli
 from kimchictl.virt.domain import domains
-from kimchictl.virt.storage import volumechange
+from kimchictl.virt.storage import volumechange, volumes
 domains.define = lambda *given: os.kill(os.getpid(), signal.SIGKILL)
-if sys.argv.pop(1) == "copied":
+where = sys.argv.pop(1)
+if where == "made":
+    create = volumes.create_volume
+    volumes.create_volume = lambda *given: (create(*given), domains.define())
+if where == "copied":
     real = volumechange.clone_volume
     volumechange.clone_volume = lambda *given: (real(*given), given[-1](1), domains.define())
 cli.main(sys.argv[1:])
@@ -140,6 +144,14 @@ def test_what_a_killed_clone_left_goes_with_the_next_one(web, kimchi, options):
     own = "web-1.qcow2" if options else "web.qcow2"  # else the guest would write what a linked clone reads
     assert shown(kimchi, "web")["disks"][0]["source"] == str(pool / own)
     assert set(os.listdir(pool)) == {"test.qcow2", "web.qcow2", own}
+
+
+def test_an_overlay_that_a_killed_clone_had_just_made_goes_with_the_next_one(web, kimchi):
+    pool, clone = web(), ("vm", "clone", "web", "test", "--linked")
+    subprocess.run([sys.executable, "-c", KILLED, "made", *clone], capture_output=True)
+    assert set(os.listdir(pool)) == {"web-1.qcow2", "web.qcow2"}
+    assert "web-1.qcow2 deleted" in kimchi("vm", "clone", "web", status=0).err
+    assert set(os.listdir(pool)) == {"web-clone1.qcow2", "web.qcow2"}
 
 
 @pytest.mark.parametrize("broken", ["<name>web<", "<name>web-clone1<"])

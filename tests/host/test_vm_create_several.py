@@ -6,7 +6,7 @@ import pytest
 
 from kimchictl.actions.vms import plan_storage
 from kimchictl.errors import Failed
-from kimchictl.virt.domain import power
+from kimchictl.virt.domain import domains, power
 from lab.images import make_image
 
 
@@ -51,6 +51,19 @@ def test_an_interrupt_leaves_what_is_finished_and_nothing_else(pool, kimchi, mon
     break_start(monkeypatch, "web-2", KeyboardInterrupt())
     kimchi("vm", "create", "web", "--template", "deb", "--count", "5", "--start", status=130)
     assert states(kimchi) == {"web-1": "running"} and os.listdir(pool) == ["web-1.qcow2"]
+
+
+def test_a_number_that_somebody_else_takes_meanwhile_is_left_out(pool, kimchi, monkeypatch):
+    real = domains.define
+
+    def define(host, name, document):
+        monkeypatch.setattr(domains, "define", real)
+        host.conn.defineXML(document)
+        return real(host, name, document)
+
+    monkeypatch.setattr(domains, "define", define)
+    made = kimchi("vm", "create", "web", "--template", "deb", "--count", "2", "-o", "json", status=0).json
+    assert [vm["name"] for vm in made] == ["web-2", "web-3"]
 
 
 def test_what_several_have_in_common_is_looked_at_once(pool, kimchi, monkeypatch, tmp_path):

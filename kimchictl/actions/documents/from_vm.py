@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 from kimchictl.actions.documents.create_template import Draft, Kept, keep, preview
 from kimchictl.actions.documents.provenance import made
 from kimchictl.actions.storage.clone_volume import clone_volume
-from kimchictl.actions.vms.clone_vm import undo_volume, volume_of
+from kimchictl.actions.storage.unfinished import take_back
+from kimchictl.actions.vms.clone_vm import volume_of
+from kimchictl.actions.vms.provision import undo_volume
 from kimchictl.actions.vms.undo import uninterrupted
 from kimchictl.catalog.merge import merge
 from kimchictl.catalog.naming import free_name, system_name
@@ -77,11 +79,17 @@ def _readable(vm: str, disk: VmDisk, volume: Volume) -> Volume:
 
 
 def keep_from_vm(
-    host: "Host", store: "FileStore", installed: Installed, if_exists: str | None, progress: Progress = SILENT
+    host: "Host",
+    store: "FileStore",
+    installed: Installed,
+    if_exists: str | None,
+    progress: Progress = SILENT,
+    state_dir: str | None = None,
 ) -> Kept:
     """Copy the disks and store the template. Whatever goes wrong, the copies are taken back.
 
-    Raises Exists before anything is copied, and what copying and storing raise.
+    With `state_dir` there is a note of each copy meanwhile, by which what a killed one left is taken back. Raises
+    Exists before anything is copied, and what copying and storing raise.
     """
     foreseen = preview(store, installed.draft, if_exists)
     if foreseen.done == "skipped":
@@ -90,11 +98,13 @@ def keep_from_vm(
         template = installed.draft.template
         disks = list(template.disks or ())
         for index, volume in enumerate(installed.disks):
-            progress.begin(f"copying {volume.name} of vm {installed.vm}", None, "bytes")
-            try:
-                base = _copy(host, volume, disks[index].pool or volume.pool, foreseen.template.name, undo)
-            finally:
-                progress.end()
+            pool = disks[index].pool or volume.pool
+            for sentence in take_back(host, state_dir, pool) if state_dir else ():
+                host.note(sentence)
+            name = _free_name(host, volume, pool, foreseen.template.name)
+            base = clone_volume(host, volume.pool, volume.name, pool, name, progress, state_dir)
+            with uninterrupted():
+                undo_volume(host, base, undo)
             size = max(disks[index].size or 1, -(-(base.capacity or 0) // GIB))
             disks[index] = replace(disks[index], size=size, base=f"pool:{base.pool}/{base.name}")
         kept = keep(store, replace(installed.draft, template=replace(template, disks=tuple(disks))), if_exists)
@@ -103,11 +113,8 @@ def keep_from_vm(
     return kept
 
 
-def _copy(host: "Host", volume: Volume, pool: str, template: str, undo: ExitStack) -> Volume:
-    """A copy of `volume`, with all that backs it, called after the template."""
+def _free_name(host: "Host", volume: Volume, pool: str, template: str) -> str:
+    """A name for a copy of `volume`, after the template."""
     ending = ".qcow2" if volume.format == "qcow2" else ".img"
     taken = {name.removesuffix(ending) for name in volumes.names(host, pool) if name.endswith(ending)}
-    with uninterrupted():
-        base = clone_volume(host, volume.pool, volume.name, pool, free_name(f"{template}-base", taken) + ending)
-        undo_volume(host, base, undo)
-    return base
+    return free_name(f"{template}-base", taken) + ending

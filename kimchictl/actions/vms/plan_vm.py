@@ -9,7 +9,6 @@ import os
 import stat
 from collections.abc import Container
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 from kimchictl.catalog.records import Network
 from kimchictl.catalog.resolve import Resolved
@@ -18,9 +17,6 @@ from kimchictl.virt.capabilities import ASSUMED, Machine
 from kimchictl.virt.domain import domains
 from kimchictl.virt.domain.domainplan import DomainDisk, DomainPlan, Medium, medium
 from kimchictl.virt.domain.domainxml import domain_xml
-
-if TYPE_CHECKING:
-    pass
 
 IMAGES = "/var/lib/libvirt/images"
 _SUFFIXES = {"qcow2": ".qcow2", "raw": ".img"}
@@ -56,6 +52,11 @@ class Request:
     password: str | None = field(default=None, repr=False)
     user_data: bytes | None = field(default=None, repr=False)
     drivers: str | None = None
+
+    @property
+    def is_numbered(self) -> bool:
+        """Whether its VMs get the next numbers that are free, and not the one name."""
+        return self.name is None or self.count > 1
 
 
 @dataclass(frozen=True, slots=True)

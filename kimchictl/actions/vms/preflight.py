@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def plan_vms(host: "Host", request: Request) -> tuple[list[VmPlan], Findings]:
-    """A plan for each VM asked for, made as well as can be where something is wrong; the caller decides on that."""
+    """A plan for each VM asked for, one at least, as good as can be where something is wrong: the caller decides."""
     look = _Look(host, request)
     return look.plans(), look.findings
 
@@ -72,14 +72,14 @@ class _Look:
             planned, seed = storage.disks(name), storage.seed(name)
             plans.append(assemble(self.request, name, planned, media, machine, networks, storage.blocks, seed))
         storage.check_space()
-        if plans and not self.findings.problems:
+        if not self.findings.problems:
             self.findings.check(plans[0].xml)
         return plans
 
     def _names(self) -> list[str]:
         taken = domains.names(self.host)
         wanted, count = self.request.name, self.request.count
-        if wanted is not None and count == 1:
+        if wanted is not None and not self.request.is_numbered:
             names = [wanted]
         else:
             stem = wanted if wanted is not None else f"{stem_of(self.request)}-vm"

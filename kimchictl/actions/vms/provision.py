@@ -4,7 +4,7 @@ Whatever goes wrong, an interrupt included, what was made so far is taken back, 
 back is said.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -52,7 +52,7 @@ def provision(
     """
     note = note_for(state_dir, host, plan.name)
     undo.callback(note.done)
-    made = [_make_volume(host, volume, undo, note) for volume in plan.volumes]
+    made = [make_volume(host, volume, undo, note) for volume in plan.volumes]
     disks = tuple(
         replace(disk, path=volume.path or disk.path, block=volume.type == "block")
         for disk, volume in zip(plan.domain.disks, made, strict=True)
@@ -70,28 +70,34 @@ def provision(
 def provision_named(
     host: "Host", request: Request, plan: VmPlan, undo: ExitStack, state_dir: str | None = None
 ) -> Made:
-    """The same; where nobody named the VM and another process was quicker to take its name, under the next one."""
+    """The same; where its name is one of a row, and another process was quicker to take it, under the next one."""
     for left in reversed(range(ATTEMPTS)):
         try:
             return provision(host, plan, undo, request.login, state_dir)
         except Exists:
             undo.close()
-            if request.name is not None or not left:
+            if not request.is_numbered or not left:
                 raise
-        plans, findings = plan_vms(host, replace(request, count=1))
+        plans, findings = plan_vms(host, request)
         findings.raise_all(f"vm {plans[0].name!r}")
         plan = plans[0]
     raise AssertionError("the last attempt returns or raises")
 
 
-def _make_volume(host: "Host", planned: PlannedVolume, undo: ExitStack, note: Note) -> volumes.Volume:
+def make_volume(host: "Host", planned: PlannedVolume, undo: ExitStack, note: Note) -> volumes.Volume:
+    """Make a volume, which is noted before, and deleted when it is undone. Raises Exists, Failed."""
     with uninterrupted(), _noted(host, note, planned.pool, planned.name, planned.capacity):
         made = volumes.create_volume(
             host, planned.pool, planned.name, planned.capacity, planned.format, planned.base, planned.base_format
         )
-        left = f"volume {planned.name!r} of pool {planned.pool!r} is left behind"
-        undo.callback(take_back, host, left, lambda: volumes.delete_volume(host, planned.pool, planned.name), note.keep)
+        undo_volume(host, made, undo, note.keep)
     return made
+
+
+def undo_volume(host: "Host", made: volumes.Volume, undo: ExitStack, failed: Callable[[], None] | None = None) -> None:
+    """Have the volume deleted when it is undone; `failed` is told where that cannot be."""
+    left = f"volume {made.name!r} of pool {made.pool!r} is left behind"
+    undo.callback(take_back, host, left, lambda: volumes.delete_volume(host, made.pool, made.name), failed)
 
 
 @contextmanager
@@ -119,8 +125,7 @@ def _make_seed(host: "Host", plan: VmPlan, seed: PlannedSeed, undo: ExitStack, n
     image = seed_image(seed.user_data, plan.name, str(uuid4()))
     with uninterrupted(), _noted(host, note, seed.pool, seed.name, len(image), seed=True):
         made = upload(host, seed.pool, seed.name, len(image), (image,))
-        left = f"volume {seed.name!r} of pool {seed.pool!r} is left behind"
-        undo.callback(take_back, host, left, lambda: volumes.delete_volume(host, seed.pool, seed.name), note.keep)
+        undo_volume(host, made, undo, note.keep)
     media = (*plan.domain.media[:-1], Medium("file", made.path or seed.path))
     return replace(plan, domain=replace(plan.domain, media=media))
 

@@ -23,12 +23,6 @@ class Choice:
     reasons: tuple[str, ...]
     forced: bool = False
 
-    @property
-    def sentence(self) -> str:
-        """For a note: "the image is fetched: the server does not give parts of a file"."""
-        verb = "streamed" if self.media == "stream" else "fetched"
-        return f"the image is {verb}: {'; '.join(self.reasons)}"
-
 
 def stream_or_fetch(wanted: str, facts: UrlFacts | None, missing: str | None, remote_host: bool = False) -> Choice:
     """Decide for `wanted` (auto, stream, fetch).

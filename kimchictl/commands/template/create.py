@@ -166,7 +166,9 @@ def _create_from_vm(
     _prepare(app, draft, if_exists, dry_run, yes)
     if dry_run:
         return preview(app.templates, draft, if_exists)
-    return keep_from_vm(app.host, app.templates, replace(installed, draft=draft), if_exists, app.progress)
+    with app.task(f"copy of vm {installed.vm} for template {draft.template.name}", app.host.uri) as progress:
+        chosen = replace(installed, draft=draft)
+        return keep_from_vm(app.host, app.templates, chosen, if_exists, progress, app.places.own_state)
 
 
 def _keep(app: App, draft: Draft, if_exists: str | None, dry_run: bool, yes: bool) -> Kept:

@@ -23,7 +23,7 @@ from kimchictl.commands.template.options import options_like
 from kimchictl.commands.vm.media import bring, media_option, wish
 from kimchictl.commands.vm.password import display_password, password_options
 from kimchictl.commands.vm.views import emit_vms
-from kimchictl.errors import HostError, Invalid, UsageError
+from kimchictl.errors import HostError, UsageError
 from kimchictl.render import View, visible, write_out
 from kimchictl.units import format_size
 
@@ -110,7 +110,7 @@ def create(
         for sentence in sweep(app.host, app.places.own_state):
             app.note(sentence)
     plans, findings = plan_vms(app.host, request)
-    findings.raise_all(f"vm {plans[0].name!r}" if plans else "a vm")
+    findings.raise_all(f"vm {plans[0].name!r}")
     _say(app, findings)
     medium = _medium(app, request, plans, media, may_start=not dry_run)
     if dry_run:
@@ -161,7 +161,7 @@ def _bring(app: App, request: Request, medium: "MediaPlan") -> tuple[Request, li
     """The same VMs, with the image where the guests find it."""
     settled = bring(app, request, medium)
     plans, findings = plan_vms(app.host, settled)
-    findings.raise_all(f"vm {plans[0].name!r}" if plans else "a vm")
+    findings.raise_all(f"vm {plans[0].name!r}")
     return settled, plans
 
 
@@ -183,8 +183,6 @@ def _print_xml(app: App, request: Request, media: str | None) -> None:
     _say(app, findings)
     for problem in findings.problems:
         app.note(str(problem))
-    if not plans:
-        raise Invalid(f"no plan for a vm of template {request.resolved.template.name!r}")
     write_out(_foreseen(app, request, plans, media)[0].xml())
 
 

@@ -15,11 +15,11 @@ GOOD = UrlFacts("https://h/a.iso", head=True, length=1 << 20, ranges=True, trust
 def test_everything_right_is_streamed() -> None:
     choice = stream_or_fetch("auto", GOOD, None)
     assert choice.media == "stream"
-    assert choice.sentence == "the image is streamed: the server gives parts of a file and qemu can read them"
+    assert choice.reasons == ("the server gives parts of a file and qemu can read them",)
 
 
 def test_a_remote_host_is_told_who_asked() -> None:
-    assert "asked from here" in stream_or_fetch("auto", GOOD, None, remote_host=True).sentence
+    assert "asked from here" in stream_or_fetch("auto", GOOD, None, remote_host=True).reasons[0]
 
 
 @pytest.mark.parametrize(
