@@ -47,14 +47,14 @@ def test_a_command_keeps_its_directory_and_its_exit_status(host: PrivateHost, tm
 
 
 def test_as_a_command_it_keeps_the_exit_status_and_ends_all_that_it_started(tmp_path: Path) -> None:
-    leave_one = "virsh --quiet net-start default && sleep 1000 & sleep 0.1; exit 9"
+    leave_one = "virsh --quiet --connect qemu:///system net-start default && sleep 1000 & sleep 0.1; exit 9"
     started = [sys.executable, lab.__file__, str(tmp_path), "sh", "-c", leave_one]
     assert subprocess.run(started, stdout=subprocess.DEVNULL).returncode == 9
     assert processes_naming(tmp_path) == []
 
 
 def test_one_that_was_here_before_has_what_was_defined_and_nothing_that_ran(tmp_path: Path) -> None:
-    start_and_list = "virsh net-start default && virsh net-list --all"
+    start_and_list = "virsh -c qemu:///system net-start default && virsh -c qemu:///system net-list --all"
     started = [sys.executable, lab.__file__, str(tmp_path), "sh", "-c", start_and_list]
     listed = [subprocess.run(started, capture_output=True, text=True, check=True).stdout for _ in range(2)]
     assert listed[0] == listed[1] and "active" in listed[0]
