@@ -116,7 +116,7 @@ def _fail(app: App, error: KimchiError, words: list[str]) -> int:
 
 def _usage_error(error: click.ClickException) -> KimchiError:
     """click's message as ours: one line, lower case, no full stop, and where to look."""
-    message = error.format_message().rstrip(".")
+    message = error.format_message().rstrip(".").replace("\n\t", " ")  # a list of choices is a line each
     context = getattr(error, "ctx", None)
     hint = f"see {context.command_path} --help" if context is not None else None
     return UsageError(message[:1].lower() + message[1:], hint)

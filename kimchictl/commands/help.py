@@ -55,15 +55,21 @@ The connection: -c, KIMCHICTL_CONNECT, LIBVIRT_DEFAULT_URI, else libvirt's own d
 
 
 @click.command("help", cls=Command)
-@click.argument("subject", type=click.Choice(("output", "filters", "exit-status", "places")))
-def help_(subject: str) -> None:
+@click.argument("subject", required=False, type=click.Choice(("output", "filters", "exit-status", "places")))
+@click.pass_context
+def help_(ctx: click.Context, subject: str | None) -> None:
     """Explain a subject: output, filters, exit-status, places.
+
+    Without a subject: which commands there are.
 
     \b
     Examples:
       kimchictl help filters
       kimchictl help exit-status
     """
+    if subject is None:
+        write_out(ctx.find_root().get_help() + "\n")
+        return
     texts = {"output": OUTPUT, "filters": FILTERS, "places": PLACES + _keys(), "exit-status": exit_statuses()}
     write_out(texts[subject])
 

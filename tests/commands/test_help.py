@@ -16,6 +16,14 @@ def test_every_subject_fits_its_screen_width(kimchi, subject):
     assert max(map(len, text.splitlines())) <= 125
 
 
+def test_without_a_subject_it_is_the_help_of_the_program(kimchi):
+    assert kimchi("help", status=0).out == kimchi("--help", status=0).out
+
+
+def test_what_may_be_chosen_is_said_in_a_line(kimchi):
+    assert "Choose from: bash, zsh, fish\n" in kimchi("completion", status=2).err
+
+
 def test_the_exit_statuses_are_those_of_the_errors(kimchi):
     text = kimchi("help", "exit-status").out
     assert [line.split()[0] for line in text.splitlines() if line[:4].strip()][:9] == list("012345678")
