@@ -220,3 +220,9 @@ def test_a_place_that_is_no_directory_hinders_no_other(kimchi, tree):
 
 def test_a_deep_scan_of_a_file_leads_to_probe(kimchi, tree):
     assert "iso probe" in kimchi("iso", "scan", "--deep", tree / "ubuntu12.04.iso", status=4).err
+
+
+def test_a_host_without_an_active_pool_has_nothing_to_scan_and_says_where_else_images_are(kimchi, tmp_path):
+    (tmp_path / "host.xml").write_text("<node/>")
+    scanned = kimchi("iso", "scan", "-c", f"test://{tmp_path}/host.xml", "-o", "json", status=0)
+    assert scanned.json == [] and "iso scan --deep PATH" in scanned.err

@@ -65,6 +65,8 @@ def shallow_scan(
     if pools and not wanted:
         return result
     contents = {place_name(host, pool.name): pool for pool in active_pools(host, progress, wanted, seconds)}
+    if not contents:
+        progress.note(f"no storage pool of {host.uri} is active; directories: kimchictl iso scan --deep PATH")
 
     def survey(name: str, before: Document) -> Survey:
         pool, old = contents[name], before.places.get(name)
