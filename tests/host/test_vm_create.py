@@ -69,6 +69,12 @@ def test_a_file_that_libvirt_has_not_seen_yet_takes_a_name_away(pool, kimchi):
     assert (pool / "web.qcow2").read_text() == "somebody's"
 
 
+def test_a_bridge_that_is_not_there_is_noted(pool, kimchi):
+    networks = ("--network", "bridge=virbr0", "--network", "bridge=nosuch")
+    said = kimchi("vm", "create", "web", "--template", "deb", *networks, "--dry-run", status=0).err
+    assert "bridge 'nosuch' is not there" in said and "virbr0" not in said
+
+
 @pytest.mark.parametrize(("content", "status"), [(None, 3), (b"hostname: x\n", 4), (b"#cloud-config\n" * 99999, 4)])
 def test_what_is_no_user_data_is_refused(pool, kimchi, tmp_path, content, status):
     if content is not None:

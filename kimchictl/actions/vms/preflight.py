@@ -138,6 +138,8 @@ class _Look:
     # -- networks
 
     def _network(self, network: Network) -> Network:
+        if network.type == "bridge" and presence.has_bridge(self.host, network.name or "") is False:
+            self.findings.notes.append(f"bridge {network.name!r} is not there: the guest cannot start before it is")
         if network.type != "network":
             return network
         if self.origins.get("networks", BUILT_IN) == BUILT_IN:

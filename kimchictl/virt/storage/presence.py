@@ -4,7 +4,7 @@ from shlex import quote
 from typing import Any
 
 from kimchictl.errors import NotFound, WrongState
-from kimchictl.virt.connection import Host, asking
+from kimchictl.virt.connection import Host, asking, is_code
 from kimchictl.virt.networks import find_network
 from kimchictl.virt.storage.pools import Pool, find_pool, show_pool
 
@@ -17,6 +17,15 @@ def pool_state(host: Host, name: str) -> str | None:
 def network_state(host: Host, name: str) -> str | None:
     """active or inactive; None if there is no such network."""
     return _state(host, find_network, f"network {name!r}", name)
+
+
+def has_bridge(host: Host, name: str) -> bool | None:
+    """Whether the host has an interface of that name; None where its libvirt cannot tell."""
+    try:
+        host.conn.interfaceLookupByName(name)
+    except host.lib.libvirtError as error:
+        return False if is_code(error, "NO_INTERFACE") else None
+    return True
 
 
 def active_networks(host: Host) -> list[str]:
