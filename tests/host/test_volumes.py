@@ -66,6 +66,20 @@ def test_a_volume_upon_another_has_its_size_and_keeps_it_from_harm(pool, kimchi)
     assert "backs" in kimchi("volume", "upload", "p", source, "--name", "base.qcow2", "--yes", status=4).err
 
 
+def test_many_are_deleted_after_one_look_at_who_needs_them_and_what_goes_first_needs_nothing(pool, kimchi, monkeypatch):
+    looks, refresh = [], libvirt.virStoragePool.refresh
+    monkeypatch.setattr(libvirt.virStoragePool, "refresh", lambda *argv: looks.append(argv) or refresh(*argv))
+    kimchi("volume", "create", "p", "base", "--size", "1M", status=0)
+    kimchi("volume", "create", "p", "top", "--backing", "base", status=0)
+    names = [str(number) for number in range(5)]
+    for name in names:
+        (pool / name).write_bytes(b"x")
+    kimchi("pool", "list", status=0)
+    looks.clear()
+    kimchi("volume", "delete", "p", *names, "top", "base", "--yes", status=0)
+    assert os.listdir(pool) == [] and len(looks) < 4
+
+
 def test_what_a_volume_backs_is_known_whatever_the_pool_s_directory_is_called(host, kimchi, tmp_path):
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")

@@ -1,14 +1,16 @@
 """Pools and volumes as they are printed: with who uses them, and what image a volume is."""
 
+import math
 import os
+import time
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from shlex import quote
 from typing import TYPE_CHECKING
 
 from kimchictl.actions.storage.spellings import by_real_paths, in_all_spellings, links, really, users_of
 from kimchictl.actions.storage.volume_use import all_volumes
-from kimchictl.actions.vms.vm_usage import find_users, with_users
+from kimchictl.actions.vms.vm_usage import Users, find_users, with_users
 from kimchictl.errors import KimchiError, WrongState
 from kimchictl.virt.storage import pools, volumes
 from kimchictl.virt.storage.poolrefresh import FILE_POOLS
@@ -18,6 +20,7 @@ from kimchictl.virt.storage.volumes import Volume
 if TYPE_CHECKING:
     from kimchictl.virt.connection import Host
 
+_MOMENT = 2.0  # seconds; a look takes about as long where there is much
 Templates = Mapping[str, Iterable[str]]  # what a template names ("/path", "pool:POOL/VOLUME") -> names of templates
 
 
@@ -58,23 +61,40 @@ def list_volumes(host: "Host", pool: str, seconds: float) -> list[Volume]:
 
 def described(host: "Host", found: list[Volume], templates: Templates) -> list[Volume]:
     """`found` with who uses them, as far as that is among them; images are named where they can be read here."""
-    listed = _used(host, found, templates)
+    listed = _used(host, found, users_of(host, found), templates)
     return [_identified(volume) for volume in listed] if host.is_local and not host.is_test else listed
 
 
-def show_volume(host: "Host", pool: str, name: str, templates: Templates) -> Volume:
-    """One volume, with all that uses it in any pool. Raises NotFound, WrongState."""
-    volume = volumes.find_volume(host, pool, name)
-    used = _used(host, all_volumes(host), templates)
-    found = next((each for each in used if (each.pool, each.name) == (pool, volume.name)), volume)
-    return _identified(found) if host.is_local and not host.is_test else found
+@dataclass(slots=True)
+class Look:
+    """Single volumes with all that uses them in any pool: one look at all of them, which will do for a moment."""
+
+    host: "Host"
+    templates: Templates
+    _at: float = -math.inf
+    _listed: list[Volume] = field(default_factory=list)
+    _users: Users = field(default_factory=Users)
+
+    def show(self, pool: str, name: str) -> Volume:
+        """The volume of that name. Raises NotFound, WrongState."""
+        volume = volumes.find_volume(self.host, pool, name)
+        if time.monotonic() - self._at > _MOMENT:
+            self._listed = all_volumes(self.host)
+            self._users = users_of(self.host, self._listed)
+            self._at = time.monotonic()
+        used = _used(self.host, self._listed, self._users, self.templates)
+        found = next((each for each in used if (each.pool, each.name) == (pool, volume.name)), volume)
+        return _identified(found) if self.host.is_local and not self.host.is_test else found
+
+    def forget(self, volume: Volume) -> None:
+        """It is deleted, and so uses nothing any more."""
+        self._listed = [each for each in self._listed if (each.pool, each.name) != (volume.pool, volume.name)]
 
 
-def _used(host: "Host", found: list[Volume], templates: Templates) -> list[Volume]:
+def _used(host: "Host", found: list[Volume], users: Users, templates: Templates) -> list[Volume]:
     if host.is_local and not host.is_test:
         linked = links({os.path.dirname(volume.path) for volume in found if volume.path and volume.format})
         templates = in_all_spellings(templates, linked)
-    users = users_of(host, found)
     return [_named(volume, templates) for volume in by_real_paths(host, found, lambda real: with_users(real, users))]
 
 

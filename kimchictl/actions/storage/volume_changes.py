@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from kimchictl.actions.images.sources import split_source
-from kimchictl.actions.storage.listing import Templates, show_volume
+from kimchictl.actions.storage.listing import Look
 from kimchictl.actions.storage.unfinished import noted
 from kimchictl.actions.storage.volume_use import (
     known,
@@ -161,25 +161,24 @@ def _require_own_data(host: "Host", volume: Volume) -> None:
         raise Invalid(f"volume {volume.name!r} of pool {volume.pool!r} keeps its data in {data_file!r}, another file")
 
 
-def delete_volume(host: "Host", volume: Volume, templates: Templates) -> None:
+def delete_volume(volume: Volume, look: Look) -> None:
     """Delete it with what is in it. Raises InUse if by now somebody needs it."""
-    require_unused(show_volume(host, volume.pool, volume.name, templates))
-    volumes.delete_volume(host, volume.pool, volume.name)
+    require_unused(look.show(volume.pool, volume.name))
+    volumes.delete_volume(look.host, volume.pool, volume.name)
+    look.forget(volume)
 
 
-def wipe_volume(
-    host: "Host", volume: Volume, templates: Templates, algorithm: str = "zero", progress: Progress = SILENT
-) -> None:
+def wipe_volume(volume: Volume, look: Look, algorithm: str = "zero", progress: Progress = SILENT) -> None:
     """Overwrite all that is in it; libvirt does not tell how far it is. Raises InUse if by now somebody needs it."""
     require_content(volume)
-    require_unused(show_volume(host, volume.pool, volume.name, templates))
+    require_unused(look.show(volume.pool, volume.name))
     began = time.monotonic()
     progress.begin(f"wiping {volume.name}", None, "s")
 
-    def look() -> None:
+    def tick() -> None:
         progress.advance(int(time.monotonic() - began))
 
     try:
-        volumechange.wipe_volume(host, volume.pool, volume.name, algorithm, look)
+        volumechange.wipe_volume(look.host, volume.pool, volume.name, algorithm, tick)
     finally:
         progress.end()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def require_unused(volume: Volume) -> None:
-    """Raises InUse, naming them, if VMs, templates or other volumes need `volume`, as `listing.show_volume` tells."""
+    """Raises InUse, naming them, if VMs, templates or other volumes need `volume`, as `listing.Look` shows it."""
     if children := [name for name in volume.used_by if name.startswith("pool:")]:
         raise _backs(volume, children)
     if volume.used_by:

@@ -5,7 +5,7 @@ import click
 from kimchictl.app import App
 from kimchictl.commands.base import Command, expand_names, missing_ok_option, pass_app, yes_option
 from kimchictl.commands.completing import complete
-from kimchictl.commands.volume.views import clean_up, emit_made, find, pool_argument, require_finished
+from kimchictl.commands.volume.views import clean_up, emit_made, look_at, pool_argument, require_finished
 from kimchictl.units import format_size
 
 # virStorageVolWipeAlgorithm; kimchictl.virt.storage.volumechange has the same list, which needs libvirt to be loaded.
@@ -36,7 +36,7 @@ def resize(app: App, pool_name: str, name: str, size: str, shrink: bool, yes: bo
     from kimchictl.actions.storage.volume_changes import parse_new_size, require_resizable, resize_volume
 
     clean_up(app, pool_name)
-    volume = find(app, pool_name, name)
+    volume = look_at(app).show(pool_name, name)
     require_finished(app, volume)
     wanted = parse_new_size(size)(volume.capacity or 0)
     require_resizable(app.host, volume, wanted, shrink)
@@ -88,20 +88,20 @@ def wipe(app: App, pool_name: str, names: tuple[str, ...], algorithm: str, yes: 
       kimchictl volume wipe default old.img
       kimchictl volume wipe default old.img --algorithm random --yes
     """
-    from kimchictl.actions.documents.usage import template_users
     from kimchictl.actions.storage.volume_changes import wipe_volume
     from kimchictl.actions.storage.volume_use import require_unused
 
     def one(name: str) -> None:
-        found = find(app, pool_name, name)
+        found = look.show(pool_name, name)
         require_finished(app, found)
         require_unused(found)
         app.confirm(f"wiping volume {name!r} of pool {pool_name!r}", yes)
         with app.task(f"wipe of {name} of pool {pool_name}", app.remote_host) as progress:
-            wipe_volume(app.host, found, template_users(app.templates), algorithm, progress)
+            wipe_volume(found, look, algorithm, progress)
         app.note(f"volume {name!r} of pool {pool_name!r} wiped")
 
     clean_up(app, pool_name)
+    look = look_at(app)
     return app.each(names, one)[1]
 
 
@@ -121,17 +121,17 @@ def delete(app: App, pool_name: str, names: tuple[str, ...], missing_ok: bool, y
       kimchictl volume delete default old.qcow2
       kimchictl volume delete default old.qcow2 older.qcow2 --yes
     """
-    from kimchictl.actions.documents.usage import template_users
     from kimchictl.actions.storage.volume_changes import delete_volume
     from kimchictl.actions.storage.volume_use import require_unused
 
     def one(name: str) -> None:
-        found = find(app, pool_name, name)
+        found = look.show(pool_name, name)
         require_finished(app, found)
         require_unused(found)
         app.confirm(f"deleting volume {name!r} of pool {pool_name!r}", yes)
-        delete_volume(app.host, found, template_users(app.templates))
+        delete_volume(found, look)
         app.note(f"volume {name!r} of pool {pool_name!r} deleted")
 
     clean_up(app, pool_name)
+    look = look_at(app)
     return app.each(names, one, missing_ok)[1]

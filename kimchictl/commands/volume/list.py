@@ -6,7 +6,7 @@ from kimchictl.app import App
 from kimchictl.commands.base import Command, list_options, pass_app
 from kimchictl.commands.completing import complete
 from kimchictl.commands.several import on_hosts
-from kimchictl.commands.volume.views import VOLUMES, find, pool_argument
+from kimchictl.commands.volume.views import VOLUMES, look_at, pool_argument
 
 _pools_argument = click.argument("pool_names", metavar="[POOL]...", nargs=-1, shell_complete=complete("pool"))
 
@@ -81,4 +81,6 @@ def show(app: App, pool_name: str, name: str) -> None:
       kimchictl volume show default web.qcow2
       kimchictl volume show default web.qcow2 -o json
     """
-    app.emit(find(app, pool_name, name), VOLUMES)
+    from kimchictl.actions.storage.unfinished import marked
+
+    app.emit(marked(app.host, app.places.own_state, [look_at(app).show(pool_name, name)])[0], VOLUMES)

@@ -11,6 +11,7 @@ from kimchictl.render import View
 from kimchictl.units import GIB, parse_size
 
 if TYPE_CHECKING:
+    from kimchictl.actions.storage.listing import Look
     from kimchictl.virt.storage.volumes import Volume
 
 VOLUMES = View(
@@ -27,14 +28,12 @@ DISK_SIZE = Parsed("size", lambda text: parse_size(text, bare=GIB))
 pool_argument = click.argument("pool_name", metavar="POOL", shell_complete=complete("pool"))
 
 
-def find(app: App, pool: str, name: str) -> "Volume":
-    """The volume, with all that uses it."""
+def look_at(app: App) -> "Look":
+    """What shows single volumes, with all that uses them."""
     from kimchictl.actions.documents.usage import template_users
-    from kimchictl.actions.storage.listing import show_volume
-    from kimchictl.actions.storage.unfinished import marked
+    from kimchictl.actions.storage.listing import Look
 
-    found = show_volume(app.host, pool, name, template_users(app.templates))
-    return marked(app.host, app.places.own_state, [found])[0]
+    return Look(app.host, template_users(app.templates))
 
 
 def clean_up(app: App, pool: str, but: str | None = None) -> None:
