@@ -26,6 +26,7 @@ CREDENTIALS = "check the user name and the password"
 
 # What ssh says, and what helps.
 _SSH = (
+    ("Cannot find 'ssh'", "there is no ssh here", "apt install openssh-client, or dnf install openssh-clients"),
     ("IDENTIFICATION HAS CHANGED", "the key of the host is another one than the known one",
      "if the host was set up anew: ssh-keygen -R {host}, then log in once by hand with ssh"),
     ("Host key verification failed", "the key of the host is not known",

@@ -18,6 +18,7 @@ CHANGED = (
         (SSH, CHANGED, "another one than the known", "ssh-keygen -R far"),
         (SSH, "Cannot recv data: root@far: Permission denied (publickey).: Reset", "refused", "ssh-copy-id far"),
         (SSH, "Cannot recv data: ssh: Could not resolve hostname far: unknown: Reset", "far", "check the name"),
+        (SSH, "Cannot find 'ssh' in path: No such file or directory", "no ssh here", "install openssh-client"),
         (LOCAL, "Failed to connect socket to '/x': No such file or directory", "No such file", "test:///default"),
         (LOCAL, "Failed to connect socket to '/x': Permission denied", "Permission denied", "usermod -aG libvirt"),
         (LOCAL, "authentication unavailable: no polkit agent available", "polkit", "usermod -aG libvirt"),
