@@ -61,6 +61,18 @@ def test_a_pool_at_what_is_no_directory_is_neither_made_nor_moved_there(pool, ki
     assert "no directory" in kimchi("pool", "edit", "p", "--path", tmp_path / "file", status=4).err
 
 
+def test_where_a_pool_s_directory_is_gone_that_is_what_each_verb_says(pool, kimchi):
+    kimchi("volume", "create", "p", "v", "--size", "1G", status=0)
+    away = pool.rename(f"{pool}.away")
+    for words in (("create", "p", "w", "--size", "1G"), ("resize", "p", "v", "2G"), ("delete", "p", "v", "--yes")):
+        refused = kimchi("volume", *words, status=4).err
+        assert f"pool 'p' cannot be used: {pool}: No such file" in refused and f"make or mount {pool}" in refused
+    kimchi("pool", "stop", "p", status=0)
+    assert f"make or mount {pool}" in kimchi("pool", "start", "p", status=1).err
+    away.rename(pool)
+    kimchi("pool", "start", "p", status=0)
+
+
 def test_where_an_inactive_pool_lies_can_be_changed(pool, kimchi, tmp_path):
     assert "pool stop" in kimchi("pool", "edit", "p", "--path", tmp_path / "q", status=4).err
     kimchi("pool", "stop", "p", status=0)

@@ -6,6 +6,7 @@ A volume that another VM has is not attached without being told to: two systems 
 import os
 import stat
 from dataclasses import dataclass
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from kimchictl.actions.images.sources import split_source
@@ -214,7 +215,8 @@ def detach_disk(host: "Host", name: str, target: str, next_start: bool = False) 
     scope = devices.scope_of(host, name, next_start)
     disk = find_disk(host, scope, target)
     if disk.device in ("cdrom", "floppy") and scope.live:
-        raise WrongState(f"vm {scope.name!r} runs, and a drive stays meanwhile", "kimchictl vm cdrom eject; or stop it")
+        eject = f"kimchictl vm cdrom eject {quote(scope.name)} takes its medium out"
+        raise WrongState(f"vm {scope.name!r} runs, and a drive stays meanwhile", eject)
     devices.detach(host, scope, f"disk/target[@dev='{disk.target}']/..", f"disk {disk.target!r}")
     return disk.source
 

@@ -9,7 +9,7 @@ from kimchictl.errors import Exists, Failed, InUse, Invalid, KimchiError, WrongS
 from kimchictl.virt import xml
 from kimchictl.virt.connection import Host, asking, is_code, translate
 from kimchictl.virt.domain.definition import parse
-from kimchictl.virt.storage.pools import find_active_pool, find_pool
+from kimchictl.virt.storage.pools import find_active_pool, find_pool, outline
 from kimchictl.virt.storage.poolxml import PoolPlan, pool_xml
 
 GONE = "it is gone when it is stopped; kimchictl pool create makes one that stays"
@@ -104,11 +104,19 @@ def _refusal(error: Any, what: str) -> KimchiError:
 def start_pool(host: Host, name: str) -> bool:
     """False if it was active already."""
     pool = find_pool(host, name)
-    with asking(f"pool {name!r} does not start"):
+    with asking(f"pool {name!r} does not start", _gone(host, name)):
         if pool.isActive():
             return False
         pool.create(0)
     return True
+
+
+def _gone(host: Host, name: str) -> str | None:
+    """What to do about a pool of a directory that is not there, as seen from here."""
+    kind, path, _ = outline(host, name)
+    if kind != "dir" or path is None or not host.is_local or host.is_test or os.path.exists(path):
+        return None
+    return f"make or mount {quote(path)} again"
 
 
 def stop_pool(host: Host, name: str) -> bool:

@@ -5,17 +5,19 @@ list_volumes  those of a pool
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from kimchictl.errors import Exists, Invalid, NotFound
+from kimchictl.errors import Disconnected, Exists, Invalid, NotFound
 from kimchictl.virt import xml
 from kimchictl.virt.connection import Host, asking, is_code, silent, translate
 from kimchictl.virt.missing import missing
 from kimchictl.virt.storage.localvolume import read_local
 from kimchictl.virt.storage.poolrefresh import FILE_POOLS
 from kimchictl.virt.storage.pools import find_active_pool, list_pools, pools_at
+from kimchictl.virt.storage.presence import usable_pool
 
 # virStorageVolType, in its order.
 TYPES = ("file", "block", "dir", "network", "netdir", "ploop")
@@ -66,8 +68,20 @@ def find_volume(host: Host, pool_name: str, name: str) -> Volume:
 def find_both(host: Host, pool_name: str, name: str) -> tuple[Volume, VolumeFile]:
     """The same, with its file."""
     handle = find_handle(host, pool_name, name)
-    with asking(f"volume {name!r} of pool {pool_name!r}"):
+    with _asking_of(host, pool_name, f"volume {name!r} of pool {pool_name!r}"):
         return read_both(handle, pool_name)
+
+
+@contextmanager
+def _asking_of(host: Host, pool_name: str, subject: str) -> Iterator[None]:
+    """`asking`; but where it failed as the pool's storage is gone, that is what is raised: WrongState."""
+    try:
+        yield
+    except host.lib.libvirtError as error:
+        translated = translate(error, subject)
+        if not isinstance(translated, Disconnected):
+            usable_pool(host, pool_name)
+        raise translated from None
 
 
 def find_handle(host: Host, pool_name: str, name: str) -> Any:
@@ -227,7 +241,7 @@ def create_volume(
     """Make it. Raises Exists, NotFound, WrongState, Invalid."""
     check_name(name)
     pool = find_active_pool(host, pool_name)
-    with asking(f"volume {name!r} cannot be created in pool {pool_name!r}"):
+    with _asking_of(host, pool_name, f"volume {name!r} cannot be created in pool {pool_name!r}"):
         kind = xml.parse(pool.XMLDesc(0), f"pool {pool_name!r}").get("type")
         if name in _names(pool):
             list_pools(host, (pool_name,))  # its file may have been removed since the last refresh
