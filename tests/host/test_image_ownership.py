@@ -137,3 +137,12 @@ def test_a_medium_and_a_base_image_stay_the_user_s(strict, run, place):
     os.rename(strict.root / "lib/images/away", strict.root / "lib/images/disks")
     run("vm", "delete", "web", "--yes")
     assert {path: belongings(path) for path in before} == before
+
+
+def test_an_image_that_guests_cannot_read_is_refused_with_what_helps(run, tmp_path):
+    (tmp_path / "closed").mkdir(mode=0o700)
+    image = make_image(tmp_path / "closed/deb.iso", "Debian 12.5.0 amd64 n")
+    run("template", "create", "deb", "--cdrom", image, "--disk", "none", "--network", "user")
+    refused = run("vm", "create", "--template", "deb", "--memory", "512M", "--dry-run", check=False)
+    assert refused.returncode == 1 and "cannot be read by libvirt-qemu" in refused.stderr
+    assert "setfacl -m u:libvirt-qemu:x" in refused.stderr
