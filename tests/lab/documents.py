@@ -99,7 +99,7 @@ _VALUES: tuple[Any, ...] = (
     [None],
     {},
     {"": ""},
-    [{}] * 300,
+    [{} for _ in range(300)],  # each its own: what is put into one is not to be in all
     ["default"] * 3,
     {"size": 1e9},
     {"type": []},

@@ -23,7 +23,7 @@ from kimchictl.files import make_directory, replace_file
 from kimchictl.media.naming.osinfo_compile import Document, compile_files
 from kimchictl.media.naming.osinfo_files import DatabaseFile
 
-FORMAT = "kimchictl osinfo 3"
+FORMAT = "kimchictl osinfo 4"
 FILE_NAME = "osinfo.json"
 MAX_BYTES = 32 << 20
 

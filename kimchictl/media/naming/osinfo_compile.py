@@ -15,11 +15,12 @@ import re
 from typing import Any
 
 from kimchictl.media.naming.osinfo_files import DatabaseFile, Element, Unparsable, read_document
-from kimchictl.media.naming.pattern_cost import TooCostly, check_cost, needs_no_look
+from kimchictl.media.naming.pattern_cost import LABEL, TooCostly, check_cost, needs_no_look
 from kimchictl.media.naming.patterns import literal_prefixes
 
 PREFIX_LENGTH = 16
 MAX_PATTERN = 1000  # characters
+MAX_WAYS = 10_000_000  # through the labels of one image, all patterns together: 0.2 s; a real database has 0.4 million
 LABELS = ("volume-id", "system-id", "publisher-id", "application-id")
 
 Document = dict[str, Any]
@@ -32,7 +33,8 @@ class _Costly(Exception):
 def compile_files(files: list[DatabaseFile]) -> Document:
     """The database in `files`; a file that cannot be read or parsed is left out and listed under "skipped".
 
-    So is a medium with a pattern that could take long to match, named with its system.
+    So is a medium with a pattern that could take long to match, by itself or with all those before it, named with its
+    system.
     """
     systems: dict[str, list[Element]] = {}
     skipped = []
@@ -47,12 +49,12 @@ def compile_files(files: list[DatabaseFile]) -> Document:
                 systems.setdefault(system.attributes["id"], []).append(system)
     document: Document = {"oses": _columns(14), "media": _columns(8), "patterns": _columns(3), "index": {}}
     document["skipped"] = skipped
-    numbers: dict[str, int] = {}
+    patterns = _Patterns(document["patterns"])
     for number, (name, parts) in enumerate(systems.items()):
         _append(document["oses"], _system(name, parts))
         for medium in (child for part in parts for child in part.children if child.tag == "media"):
             try:
-                _add_medium(document, numbers, medium, number)
+                _add_medium(document, patterns, medium, number)
             except _Costly as error:
                 skipped.append(f"{name}: {error}")
     return document
@@ -122,7 +124,7 @@ def _firmware(children: list[Element]) -> dict[str, list[str]]:
     return kinds
 
 
-def _add_medium(document: Document, numbers: dict[str, int], medium: Element, system: int) -> None:
+def _add_medium(document: Document, patterns: "_Patterns", medium: Element, system: int) -> None:
     iso = medium.find("iso")
     if iso is None:
         return
@@ -130,12 +132,13 @@ def _add_medium(document: Document, numbers: dict[str, int], medium: Element, sy
     size = (iso.value("volume-size") or "").strip()
     if not any(texts) and not size.isdigit():
         return  # nothing to tell it by: it would match every image
+    patterns.spend([text for text in texts if text])
     row = [
         system,
         medium.attributes.get("arch", "all"),
         int(medium.attributes.get("live") == "true"),
         int(size) if size.isascii() and size.isdigit() and len(size) < 18 else 0,
-        *[_pattern(document, numbers, text) if text else -1 for text in texts],
+        *[patterns.number(text) if text else -1 for text in texts],
     ]
     volume = texts[0]
     beginnings = literal_prefixes(volume) if volume else [("", False)]
@@ -144,26 +147,42 @@ def _add_medium(document: Document, numbers: dict[str, int], medium: Element, sy
     _append(document["media"], row)
 
 
-def _pattern(document: Document, numbers: dict[str, int], text: str) -> int:
-    """The number of a pattern, each held once: a thousand media share a publisher. Raises _Costly."""
-    if text not in numbers:
-        _check(text)
-        numbers[text] = len(numbers)
-        prefixes = literal_prefixes(text)
-        literal, whole = prefixes[0] if len(prefixes) == 1 else ("", False)
-        _append(document["patterns"], [text, literal, int(whole)])
-    return numbers[text]
+class _Patterns:
+    """The patterns in their `columns`, each held once: a thousand media share a publisher."""
+
+    def __init__(self, columns: list[list[Any]]) -> None:
+        self._columns, self._numbers, self._ways = columns, dict[str, int](), dict[str, int]()
+        self._left = MAX_WAYS
+
+    def spend(self, texts: list[str]) -> None:
+        """Makes sure that an image can be compared with one more medium. Raises _Costly."""
+        for text in texts:
+            if text not in self._ways:
+                self._ways[text] = _ways(text)
+        ways = sum(self._ways[text] for text in texts)
+        if ways > self._left:
+            raise _Costly(f"the pattern {texts[0][:80]!r} could take long to match, with those of other media")
+        self._left -= ways
+
+    def number(self, text: str) -> int:
+        """The number of a pattern."""
+        if text not in self._numbers:
+            self._numbers[text] = len(self._numbers)
+            prefixes = literal_prefixes(text)
+            literal, whole = prefixes[0] if len(prefixes) == 1 else ("", False)
+            _append(self._columns, [text, literal, int(whole)])
+        return self._numbers[text]
 
 
-def _check(text: str) -> None:
-    """Raises _Costly. What is no regular expression stays: it names nothing, whoever asks."""
+def _ways(text: str) -> int:
+    """How many ways it has through a label. Raises _Costly. What is no regular expression names nothing: one."""
     if len(text) > MAX_PATTERN:
         raise _Costly(f"a pattern of more than {MAX_PATTERN} characters")
     if needs_no_look(text):
-        return
+        return LABEL + 1 if "*" in text or "+" in text or "{" in text else 2
     try:
-        check_cost(text)
+        return check_cost(text)
     except TooCostly as error:
         raise _Costly(f"the pattern {text[:80]!r} could take long to match: {error}") from None
     except (re.error, RecursionError, OverflowError):
-        return
+        return 1

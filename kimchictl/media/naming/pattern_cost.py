@@ -61,20 +61,21 @@ class _After(NamedTuple):
 
 
 @lru_cache(maxsize=512)
-def check_cost(pattern: str, flags: int = 0, longest: int = LABEL, searched: bool = False) -> None:
-    """Raises TooCostly for a pattern that could take long on a text of `longest` characters, re.error for what is none.
+def check_cost(pattern: str, flags: int = 0, longest: int = LABEL, searched: bool = False) -> int:
+    """The ways that a pattern has through a text of `longest` characters, at most: 20 ns each.
 
+    Raises TooCostly for one that could take long, re.error for what is none.
     `searched`: it is tried everywhere in the text, not only where that begins.
     """
     walk = _Walk(longest)
     walk.sequence(_parser.parse(pattern, flags), _After(0, _END), False)
     walk.loops += searched
-    walk.check(MAX_WAYS)
+    return walk.check(MAX_WAYS)
 
 
 def needs_no_look(pattern: str) -> bool:
-    """Whether a glance tells that it is cheap: nothing nested, and three repetitions at most. So are nearly all."""
-    return "(" not in pattern and "|" not in pattern and sum(map(pattern.count, "*+?{")) <= 3
+    """Whether a glance tells that it has LABEL + 1 ways at most: nothing nested, and one repetition. So are most."""
+    return "(" not in pattern and "|" not in pattern and sum(map(pattern.count, "*+?{")) <= 1
 
 
 class _Walk:
@@ -102,10 +103,12 @@ class _Walk:
             elif kind is sre.GROUPREF_EXISTS:
                 raise TooCostly("it depends on whether a group matched")
 
-    def check(self, most: int) -> None:
-        """Raises TooCostly for more than `most` ways through a text."""
-        if comb(self.longest + self.loops, self.loops) * self.factor > most:
+    def check(self, most: int) -> int:
+        """The ways through a text. Raises TooCostly for more than `most`."""
+        ways = comb(self.longest + self.loops, self.loops) * self.factor
+        if ways > most:
             raise TooCostly(f"it has too many ways through a label of {self.longest} characters")
+        return ways
 
     def branch(self, options: list[Items], after: _After, repeated: bool) -> None:
         for option in options:
