@@ -168,7 +168,7 @@ def test_a_pool_that_is_no_directory_of_this_machine_is_read_through_libvirt_too
     kimchi("pool", "create", "p", "--path", tmp_path / "p", "--start", status=0)
     make_image(tmp_path / "p/deb.iso", DEBIAN)
     direct = listed(kimchi, "iso", "scan")
-    monkeypatch.setattr("kimchictl.virt.storage.pools.FILE_POOLS", ())
+    monkeypatch.setattr("kimchictl.virt.storage.poolcontents.FILE_POOLS", ())
     scan = kimchi("iso", "scan", "--full", "-v", "-o", "json", status=0)
     assert scan.json == direct and direct[0]["host"] is None
     assert "2 reads, 10240 bytes" in scan.err

@@ -58,7 +58,7 @@ def shallow_scan(
     Pools that are inactive, or do not answer within `seconds`, are noted; that one of `pools` is not there, or
     inactive, is in the result's `failures`. Raises HostError, Locked, Failed.
     """
-    from kimchictl.virt.storage.pools import active_pools
+    from kimchictl.virt.storage.poolcontents import active_pools
 
     result = ScanResult()
     wanted = _active(host, pools, result)

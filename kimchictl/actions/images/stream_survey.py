@@ -15,7 +15,7 @@ from kimchictl.virt.storage.volumesource import VolumeSource, volume_sources
 
 if TYPE_CHECKING:
     from kimchictl.virt.connection import Host
-    from kimchictl.virt.storage.pools import PoolContents
+    from kimchictl.virt.storage.poolcontents import PoolContents
 
 
 class StreamSurvey(Survey):

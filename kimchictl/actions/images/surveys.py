@@ -24,7 +24,7 @@ from kimchictl.progress import Progress
 
 if TYPE_CHECKING:
     from kimchictl.virt.connection import Host
-    from kimchictl.virt.storage.pools import PoolContents
+    from kimchictl.virt.storage.poolcontents import PoolContents
 
 
 class Survey:

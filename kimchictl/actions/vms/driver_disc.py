@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from kimchictl.errors import KimchiError
 from kimchictl.media.records import Image
-from kimchictl.virt.storage import pools, volumes
+from kimchictl.virt.storage import poolcontents, volumes
 
 if TYPE_CHECKING:
     from kimchictl.virt.connection import Host
@@ -23,14 +23,14 @@ def find_driver_disc(host: "Host", images: Iterable[Image]) -> str | None:
     if known:
         return known[max(known, key=_version)]
     found = {}
-    for contents in pools.active_pools(host):
+    for contents in poolcontents.active_pools(host):
         for name in _names(host, contents):
             if _NAME.match(name) and name.endswith(".iso"):
                 found[name] = f"pool:{contents.name}/{name}"
     return found[max(found, key=_version)] if found else None
 
 
-def _names(host: "Host", contents: pools.PoolContents) -> Iterable[str]:
+def _names(host: "Host", contents: poolcontents.PoolContents) -> Iterable[str]:
     """What was listed already, but for pools whose volumes are not files of this machine."""
     try:
         return volumes.names(host, contents.name) if contents.streamed else [name for name, _ in contents.volumes]

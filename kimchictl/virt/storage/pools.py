@@ -2,24 +2,20 @@
 
 Pool           one pool as it is printed; the keys are the contract of the command line
 list_pools     all of them, each refreshed within a deadline, at once
-active_pools   what lies in the active ones, for a scan: three calls a pool whatever its size
 """
 
-import os
-import stat
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from shlex import quote
 from typing import Any, TypeVar
 
 from kimchictl.errors import Disconnected, TimedOut, WrongState
-from kimchictl.progress import SILENT, Progress
 from kimchictl.virt import xml
 from kimchictl.virt.connection import Host, asking, is_code, translate
 from kimchictl.virt.deadlines import all_within, within
 from kimchictl.virt.missing import missing
 from kimchictl.virt.storage.poollock import never_ended
-from kimchictl.virt.storage.poolrefresh import FILE_POOLS, Freshness, refresh
+from kimchictl.virt.storage.poolrefresh import refresh
 
 Result = TypeVar("Result")
 
@@ -56,26 +52,10 @@ class Pool:
     reachable: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class PoolContents:
-    """What lies in one active pool: (volume name, path) each. `reason` is why it is `stale`.
-
-    `streamed`: it is not in files of this machine, so its volumes are read through libvirt, and are not listed here.
-    """
-
-    name: str
-    type: str
-    path: str | None
-    volumes: tuple[tuple[str, str], ...]
-    stale: bool = False
-    reason: str | None = None
-    streamed: bool = False
-
-
 def find_pool(host: Host, name: str) -> Any:
     """The virStoragePool of that name. Raises NotFound."""
     try:
-        return _within(host, 2 * TIMEOUT, lambda: host.conn.storagePoolLookupByName(name), f"pool {name!r}")
+        return answer_within(host, 2 * TIMEOUT, lambda: host.conn.storagePoolLookupByName(name), f"pool {name!r}")
     except host.lib.libvirtError as error:
         if is_code(error, "NO_STORAGE_POOL"):
             message, otherwise = f"pool {name!r} does not exist", "kimchictl pool list shows those that do"
@@ -87,7 +67,7 @@ def find_active_pool(host: Host, name: str) -> Any:
     """The same. Raises WrongState if it is inactive."""
     pool = find_pool(host, name)
     with asking(f"pool {name!r}"):
-        if not _within(host, 2 * TIMEOUT, pool.isActive, f"pool {name!r}"):
+        if not answer_within(host, 2 * TIMEOUT, pool.isActive, f"pool {name!r}"):
             raise WrongState(f"pool {name!r} is inactive", f"kimchictl pool start {quote(name)}")
     return pool
 
@@ -109,7 +89,8 @@ def names(host: Host, active_only: bool = False) -> list[str]:
     """The names of all pools, sorted."""
     flags = host.lib.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE if active_only else 0
     with asking(f"host {host.uri}: pool list"):
-        return sorted(pool.name() for pool in _within(host, 2 * TIMEOUT, lambda: host.conn.listAllStoragePools(flags)))
+        found = answer_within(host, 2 * TIMEOUT, lambda: host.conn.listAllStoragePools(flags))
+        return sorted(pool.name() for pool in found)
 
 
 def list_pools(host: Host, wanted: Iterable[str] = (), seconds: float = TIMEOUT) -> list[Pool]:
@@ -117,15 +98,15 @@ def list_pools(host: Host, wanted: Iterable[str] = (), seconds: float = TIMEOUT)
 
     Raises NotFound for one that is not there, TimedOut if libvirt itself does not answer, Disconnected.
     """
-    found = _within(host, 2 * seconds, lambda: _look(host, tuple(wanted)))
+    found = answer_within(host, 2 * seconds, lambda: _look(host, tuple(wanted)))
     jobs = {pool.name: _refreshing(host, handle, pool, seconds) for handle, pool in found if pool.active}
     results = all_within(seconds + 1, jobs)
-    _leave_behind(host, results.values())
+    leave_behind(host, results.values())
     pools = [_after(host, results.get(pool.name), pool) for _, pool in found]
     return sorted(pools, key=lambda pool: (pool.name.casefold(), pool.name))
 
 
-def _leave_behind(host: Host, results: Iterable[object]) -> None:
+def leave_behind(host: Host, results: Iterable[object]) -> None:
     """Another connection in place of one in which a call hangs: libvirt can keep all others behind that, for ever.
 
     Raises Disconnected where there is none to be had.
@@ -139,7 +120,7 @@ def show_pool(host: Host, name: str, seconds: float = TIMEOUT) -> Pool:
     return list_pools(host, (name,), seconds)[0]
 
 
-def _within(host: Host, seconds: float, work: Callable[[], Result], what: str = "pool list") -> Result:
+def answer_within(host: Host, seconds: float, work: Callable[[], Result], what: str = "pool list") -> Result:
     """What `work` returns. Raises TimedOut: while libvirt refreshes a pool that hangs, it tells nothing of any."""
     try:
         return within(seconds, f"host {host.uri}: {what}", work)
@@ -212,90 +193,13 @@ def _after(host: Host, result: Pool | Exception | None, pool: Pool) -> Pool:
     if isinstance(result, TimedOut):
         said = "libvirt was asked to refresh it, and does not answer"
         return replace(pool, stale=True, error=said, reachable=False)
-    return pool if result is None else replace(pool, stale=True, error=_said(host, result), reachable=False)
+    return pool if result is None else replace(pool, stale=True, error=why_not(host, result), reachable=False)
 
 
-def active_pools(
-    host: Host, progress: Progress = SILENT, wanted: Iterable[str] = (), seconds: float = TIMEOUT
-) -> list[PoolContents]:
-    """What lies in the active pools `wanted` (none: all); those that are inactive or stale are noted.
-
-    Raises NotFound for one of `wanted` that does not exist.
-    """
-    pools = _within(host, 2 * seconds, lambda: _handles(host, tuple(wanted)))
-    results = all_within(seconds + 1, {name: _reading(host, handle, seconds) for name, handle in pools.items()})
-    _leave_behind(host, results.values())
-    contents = []
-    for name, result in sorted(results.items()):
-        if isinstance(result, PoolContents):
-            contents.append(result)
-            if result.stale:
-                progress.note(f"pool {name!r} was not refreshed: {result.reason}")
-        else:
-            progress.note(f"pool {name!r} was left out: {_said(host, result)}")
-    return contents
-
-
-def _said(host: Host, error: Exception) -> str:
+def why_not(host: Host, error: Exception) -> str:
     """Why one pool could not be looked at. Raises Disconnected, as then none can."""
     if isinstance(error, host.lib.libvirtError):
         error = translate(error, "libvirt")
     if isinstance(error, Disconnected):
         raise error
     return "it does not answer" if isinstance(error, TimedOut) else str(error)
-
-
-def _handles(host: Host, wanted: tuple[str, ...]) -> dict[str, Any]:
-    if wanted:
-        return {name: find_pool(host, name) for name in wanted}
-    with asking(f"host {host.uri}: pool list"):
-        return {pool.name(): pool for pool in host.conn.listAllStoragePools(0)}
-
-
-def _reading(host: Host, handle: Any, seconds: float) -> Any:
-    def work() -> PoolContents:
-        name = handle.name()
-        if not handle.isActive():
-            raise WrongState(f"it is inactive: kimchictl pool start {quote(name)}")
-        root = xml.parse(handle.XMLDesc(0), f"pool {name!r}")
-        kind, path = root.get("type") or "", xml.text(root, "target/path")
-        fresh = refresh(host, handle, name, kind, path, seconds)
-        here = host.is_local and kind in FILE_POOLS and path and (not fresh.reachable or _readable(path))
-        streamed = not host.is_test and not here
-        volumes = () if streamed else _volumes(host, handle, path, fresh)
-        return PoolContents(name, kind, path, volumes, fresh.stale, fresh.error, streamed)
-
-    return work
-
-
-def _readable(path: str) -> bool:
-    """Whether we may list it ourselves, as an ordinary user may not list what root's libvirtd keeps."""
-    return os.access(path, os.R_OK | os.X_OK)
-
-
-def _volumes(host: Host, handle: Any, path: str | None, fresh: Freshness) -> tuple[tuple[str, str], ...]:
-    """By reading the directory if it answers; of the test driver's, by a call for each volume."""
-    if not host.is_test and path:
-        return local_volumes(path) if fresh.reachable else ()
-    found = []
-    for volume in handle.listAllVolumes(0):
-        try:
-            found.append((volume.name(), volume.path()))
-        except UnicodeDecodeError:
-            continue  # a name that is not UTF-8: libvirt's Python library cannot speak of it
-    return tuple(found)
-
-
-def local_volumes(path: str) -> tuple[tuple[str, str], ...]:
-    """(name, path) of the regular files and block devices that libvirt takes for volumes of the directory `path`."""
-    with os.scandir(path) as entries:
-        return tuple(sorted((entry.name, entry.path) for entry in entries if _is_volume(entry)))
-
-
-def _is_volume(entry: os.DirEntry[str]) -> bool:
-    """Links count as what they lead to. A name that is not UTF-8 is none that libvirt could be given."""
-    try:
-        entry.name.encode()
-        return entry.is_file() or (not entry.is_dir() and stat.S_ISBLK(entry.stat().st_mode))
-    except (OSError, UnicodeEncodeError):
-        return False

@@ -6,9 +6,9 @@ import pytest
 
 from kimchictl.errors import Exists, Invalid, NotFound, WrongState
 from kimchictl.progress import Progress
-from kimchictl.virt.storage import poolchange, pools, volumes
+from kimchictl.virt.storage import poolchange, poolcontents, pools, volumes
+from kimchictl.virt.storage.poolcontents import local_volumes
 from kimchictl.virt.storage.poolrefresh import unreachable
-from kimchictl.virt.storage.pools import local_volumes
 from kimchictl.virt.storage.poolxml import PoolPlan
 
 POOL = "kīмсhī-storagepool-0"
@@ -57,7 +57,7 @@ def test_an_active_pool_is_not_deleted(host, pool):
 def test_inactive_pools_are_noted_and_the_others_read(host, pool):
     poolchange.stop_pool(host, POOL)
     progress = Noted()
-    assert [each.name for each in pools.active_pools(host, progress)] == ["default-pool"]
+    assert [each.name for each in poolcontents.active_pools(host, progress)] == ["default-pool"]
     assert len(progress.notes) == 1 and POOL in progress.notes[0]
 
 
