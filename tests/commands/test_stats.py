@@ -12,7 +12,8 @@ import time
 import pytest
 
 from kimchictl.actions.host.collect import journal_directory
-from kimchictl.actions.host.journal import Journal, Sample, Usage, Writer
+from kimchictl.actions.host.journal import Journal, Writer
+from kimchictl.actions.host.samples import Sample, Usage
 
 URI = "test:///default"
 MAIN = [sys.executable, "-m", "kimchictl", "-c", URI]

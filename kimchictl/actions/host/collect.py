@@ -19,8 +19,9 @@ from typing import Any
 
 from kimchictl import files
 from kimchictl.actions.host import rates
-from kimchictl.actions.host.journal import Journal, Sample, Writer
+from kimchictl.actions.host.journal import Journal, Writer
 from kimchictl.actions.host.rounds import Connect, Rounds, unheard
+from kimchictl.actions.host.samples import Sample
 from kimchictl.actions.host.state import make_state_directory
 from kimchictl.errors import KimchiError, Locked
 from kimchictl.locks import Lock

@@ -5,7 +5,7 @@ A counter that went back (the guest was started again, or came from another host
 
 from collections.abc import Mapping
 
-from kimchictl.actions.host.journal import Sample, Usage
+from kimchictl.actions.host.samples import Sample, Usage
 from kimchictl.virt.stats import Counters, Pair, Round
 
 SHORTEST = 0.05  # seconds: of less, the clocks' own grain makes rates that never were

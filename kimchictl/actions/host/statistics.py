@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 from kimchictl.actions.host import rates
 from kimchictl.actions.host.collect import is_current, journal_directory
-from kimchictl.actions.host.journal import MEASURES, Journal, Sample, Usage, highest
+from kimchictl.actions.host.journal import Journal
 from kimchictl.actions.host.rounds import Connect, Rounds, unheard
+from kimchictl.actions.host.samples import MEASURES, Sample, Usage, highest
 from kimchictl.errors import HostError, NotFound
 from kimchictl.units import format_time
 from kimchictl.virt.stats import HOST, Round, exists

@@ -33,7 +33,7 @@ def open_url(url: str, net: NetSettings | None = None) -> RemoteSource:
 
     net = net or NetSettings()
     if speaks_http(parse_address(url)):
-        from kimchictl.media.remote.http import HttpSource
+        from kimchictl.media.remote.http_source import HttpSource
 
         return HttpSource(url, net)
     from kimchictl.media.remote.ftp import FtpSource

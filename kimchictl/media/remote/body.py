@@ -16,8 +16,9 @@ from typing import Self
 
 from kimchictl.errors import Invalid
 from kimchictl.media.remote.address import parse_address
+from kimchictl.media.remote.answers import content_range, last_modified, refuse_encoding, whole_length
 from kimchictl.media.remote.ftp import FtpFile
-from kimchictl.media.remote.http import Client, content_range, last_modified, refuse_encoding, whole_length
+from kimchictl.media.remote.http import Client
 from kimchictl.media.remote.proxies import speaks_http
 from kimchictl.media.remote.settings import NetSettings
 

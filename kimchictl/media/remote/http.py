@@ -1,40 +1,32 @@
-"""HTTP: a client that follows redirects with care, and the Source made of its range requests (RFC 9110, 9112).
-
-    Client       one request after the other, on one connection as long as the server keeps it
-    HttpSource   an image; 206 is a part as asked for, 200 is the whole, read up to what is needed and hung up on
+"""HTTP: a client that follows redirects with care (RFC 9110, 9112).
 
 Credentials go to the server that the user named, and to no other that it redirects to. From https no redirect leads
 to http. What a server says is a stranger's text: only its status, as a number, is ever repeated.
 """
 
 import http.client
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from email.utils import parsedate_to_datetime
 
 from kimchictl import __version__
 from kimchictl.errors import Invalid, KimchiError
 from kimchictl.media.remote import wire
 from kimchictl.media.remote.address import Address, credentials_hint, parse_address, resolve_location
 from kimchictl.media.remote.credentials import credentials_for
-from kimchictl.media.remote.forward import Forward
 from kimchictl.media.remote.proxies import Proxy, proxy_for
 from kimchictl.media.remote.settings import NetSettings
-from kimchictl.media.remote.source import RemoteSource
 from kimchictl.media.source import Unreadable
 
 MAX_REDIRECTS = 10
 _REDIRECTS = (301, 302, 303, 307, 308)
 _SMALL_BODY = 2048  # of a redirect: read, so that the connection can be used again
-_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", re.IGNORECASE)
-_NO_SUCH_RANGE = re.compile(r"bytes \*/(\d{1,18})", re.IGNORECASE)
-_DESCRIPTORS = 16 * 2048
-_MARKS = (b"CD001", b"BEA01", b"NSR02", b"NSR03")
 
 
 class Client:
-    """Requests for one URL. `address` is where redirects have led so far, `chain` the URLs on the way there."""
+    """Requests for one URL, one after the other, on one connection as long as the server keeps it.
+
+    `address` is where redirects have led so far, `chain` the URLs on the way there.
+    """
 
     def __init__(
         self,
@@ -204,137 +196,3 @@ def _trusts(named: Address, address: Address) -> bool:
         return True
     upgraded = named.scheme == "http" and named.port == 80 and address.scheme == "https" and address.port == 443
     return upgraded and named.host.lower() == address.host.lower()
-
-
-def refuse_encoding(client: Client, response: http.client.HTTPResponse) -> None:
-    """Raises Unreadable for a compressed answer, which nobody asked for."""
-    encoding = response.headers.get("Content-Encoding", "").strip().lower()
-    if encoding not in ("", "identity"):
-        raise client.fail(f"{client.address.place} answered with compressed data, though asked not to")
-
-
-def last_modified(response: http.client.HTTPResponse) -> float | None:
-    """Seconds since the epoch, or None."""
-    try:
-        return parsedate_to_datetime(response.headers.get("Last-Modified", "")).timestamp()
-    except (TypeError, ValueError, OverflowError):
-        return None
-
-
-def content_range(response: http.client.HTTPResponse) -> tuple[int, int, int | None] | None:
-    """First and last byte, and the whole length if known, of a 206; None where they make no sense (RFC 9110 14.4)."""
-    match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", "").strip())
-    if match is None:
-        return None
-    first, last, total = int(match[1]), int(match[2]), None if match[3] == "*" else int(match[3])
-    return (first, last, total) if first <= last and (total is None or last < total) else None
-
-
-def whole_length(response: http.client.HTTPResponse) -> int | None:
-    """The length of the file that a 416 tells, None where it does not (RFC 9110 15.5.17)."""
-    match = _NO_SUCH_RANGE.fullmatch(response.headers.get("Content-Range", "").strip())
-    return int(match[1]) if match else None
-
-
-class HttpSource(RemoteSource):
-    """An image read with range requests; `size` and `mtime` come with the first answer."""
-
-    __slots__ = ("_client", "_forward", "_response", "_web_page")
-
-    def __init__(self, url: str, net: NetSettings) -> None:
-        super().__init__(url)
-        self._client = Client(url, net, window=wire.PROBE_WINDOW)
-        self._response: http.client.HTTPResponse | None = None
-        self._forward: Forward | None = None
-        self._web_page = False
-
-    def read(self, offset: int, size: int) -> bytes:
-        """The `size` bytes at `offset`, fewer only at the end. Raises Unreadable, Failed."""
-        data = b""
-        while len(data) < size and (self.size is None or offset + len(data) < self.size):
-            piece = self._read_some(offset + len(data), size - len(data))
-            if not piece:
-                break
-            data += piece
-        if self._web_page and offset <= _DESCRIPTORS and data[_DESCRIPTORS - offset + 1 :][:5] not in _MARKS:
-            raise self._client.fail(f"{self._client.address.place} answered with a web page")
-        return data
-
-    def close(self) -> None:
-        """Hang up."""
-        if self._response is not None:
-            self._response.close()
-        self._client.close()
-
-    def _read_some(self, offset: int, size: int) -> bytes:
-        if self._forward is not None:
-            with self._client.explaining():
-                return self._forward.at(offset, size)
-        response = self._client.request("GET", {"Range": f"bytes={offset}-{offset + size - 1}"})
-        with self._client.explaining():
-            if response.status == 206:
-                return self._part(response, offset, size)
-            if response.status == 200:
-                return self._whole(response, offset, size)
-            if response.status == 416:
-                return self._beyond(response, offset)
-            raise self._client.refusal(response.status)
-
-    def _part(self, response: http.client.HTTPResponse, offset: int, size: int) -> bytes:
-        """A part as asked for, or its beginning: a server may send less at a time."""
-        self._learn(response)
-        found = content_range(response)
-        if found is None or found[0] != offset or found[1] >= offset + size:
-            raise self._client.fail(f"{self._client.address.place} answered with another part than was asked for")
-        first, last, total = found
-        length = last - first + 1
-        if total is not None:
-            self.size = total
-        data = _read_exactly(response, length)
-        if response.chunked and not response.isclosed():
-            response.read(1)  # the last chunk, which says that there is none
-        if not response.isclosed():
-            self._client.close()  # there is more than it announced
-        return data
-
-    def _whole(self, response: http.client.HTTPResponse, offset: int, size: int) -> bytes:
-        """A server that ignores ranges: go on in this answer as long as the source is read."""
-        self._learn(response)
-        if response.length is not None:
-            self.size = response.length
-        self._response = response
-        self._forward = Forward(lambda wanted: self._next(response, wanted), self._client.fail)
-        return self._forward.at(offset, size)
-
-    def _next(self, response: http.client.HTTPResponse, wanted: int) -> bytes:
-        data = response.read(wanted)
-        if len(data) < wanted and response.length:
-            raise http.client.IncompleteRead(data)
-        return data
-
-    def _beyond(self, response: http.client.HTTPResponse, offset: int) -> bytes:
-        length = whole_length(response)
-        place = self._client.address.place
-        if length is None or length > offset:
-            raise self._client.fail(f"{place} answered 416 Range Not Satisfiable for a part that should be there")
-        self.size = length
-        if offset <= _DESCRIPTORS:
-            raise self._client.fail(f"{place} has only {self.size} bytes there, which is too short for an image")
-        self._client.close()
-        return b""
-
-    def _learn(self, response: http.client.HTTPResponse) -> None:
-        refuse_encoding(self._client, response)
-        self.ranges, self.chain = response.status == 206, tuple(self._client.chain)
-        self.mtime = last_modified(response)
-        self._web_page = response.headers.get_content_type() in ("text/html", "application/xhtml+xml")
-
-
-def _read_exactly(response: http.client.HTTPResponse, length: int) -> bytes:
-    data = b""
-    while len(data) < length:
-        piece = response.read(length - len(data))
-        if not piece:
-            raise http.client.IncompleteRead(data)
-        data += piece
-    return data

@@ -6,7 +6,8 @@ import pytest
 
 from kimchictl.actions.host import rates
 from kimchictl.actions.host.collect import COUNTERS, collect, encode_round, is_current, journal_directory, load_round
-from kimchictl.actions.host.journal import Journal, Sample, Tier, Usage, Writer, decode_sample, encode_sample, thin
+from kimchictl.actions.host.journal import Journal, Tier, Writer
+from kimchictl.actions.host.samples import Sample, Usage, decode_sample, encode_sample, thin
 from kimchictl.actions.host.statistics import Look, find_journal, look
 from kimchictl.errors import Failed, HostError
 from kimchictl.virt.connection import open_host
