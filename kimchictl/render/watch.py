@@ -1,14 +1,13 @@
 """The live screen of `stats watch`: a line a domain, a bar a measure, as much of both as the terminal holds."""
 
-import contextlib
-import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from kimchictl.errors import UsageError
+from kimchictl.locks.signals import uninterrupted
 from kimchictl.render.terminal import console, is_terminal, visible
 from kimchictl.render.usage import amount, bar, fill
 
@@ -40,24 +39,14 @@ def watch(frame: Callable[[], Frame], interval: float, color: str | None) -> Non
     shown = frame()  # may take a moment, and may fail: before the screen is taken
     live = Live(console=screen, screen=True, auto_refresh=False, redirect_stdout=False, redirect_stderr=False)
     try:
-        with _undisturbed():
+        with uninterrupted():  # the terminal is wholly taken, or wholly given back
             live.start()
         while True:
             _show(live, shown, interval)
             shown = frame()
     finally:
-        with _undisturbed():
+        with uninterrupted():
             live.stop()
-
-
-@contextlib.contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Signals wait until the terminal is wholly taken, or wholly given back."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _show(live: Any, frame: Frame, seconds: float) -> None:

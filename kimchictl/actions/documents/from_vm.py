@@ -14,13 +14,13 @@ from kimchictl.actions.storage.clone_volume import clone_volume
 from kimchictl.actions.storage.unfinished import take_back
 from kimchictl.actions.vms.clone_vm import volume_of
 from kimchictl.actions.vms.provision import undo_volume
-from kimchictl.actions.vms.undo import uninterrupted
 from kimchictl.catalog.merge import merge
 from kimchictl.catalog.naming import free_name, system_name
 from kimchictl.catalog.options import Changes
 from kimchictl.catalog.records import Disk
 from kimchictl.catalog.templates import recommend
 from kimchictl.errors import Invalid, WrongState
+from kimchictl.locks.signals import uninterrupted
 from kimchictl.media.naming.settings import settings_for
 from kimchictl.media.records import Identity
 from kimchictl.progress import SILENT, Progress

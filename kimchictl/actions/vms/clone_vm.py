@@ -17,11 +17,12 @@ from kimchictl.actions.storage import unfinished
 from kimchictl.actions.storage.clone_volume import clone_volume
 from kimchictl.actions.vms.plan_vm import PlannedVolume, volume_name
 from kimchictl.actions.vms.provision import define_vm, make_volume, undo_volume
-from kimchictl.actions.vms.undo import take_back, uninterrupted
+from kimchictl.actions.vms.undo import take_back
 from kimchictl.actions.vms.unfinished import Note, note_for, sweep
 from kimchictl.actions.vms.vm_usage import as_raw, find_users
 from kimchictl.catalog.naming import clone_name
 from kimchictl.errors import Exists, InUse, WrongState
+from kimchictl.locks.signals import uninterrupted
 from kimchictl.progress import SILENT, Progress
 from kimchictl.virt import xml
 from kimchictl.virt.domain import domains

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 from kimchictl.actions.vms.plan_vm import Login, PlannedSeed, PlannedVolume, Request, VmPlan
 from kimchictl.actions.vms.preflight import plan_vms
-from kimchictl.actions.vms.undo import take_back, uninterrupted
+from kimchictl.actions.vms.undo import take_back
 from kimchictl.actions.vms.unfinished import Note, note_for
 from kimchictl.errors import Disconnected, Exists
+from kimchictl.locks.signals import uninterrupted
 from kimchictl.virt import secrets
 from kimchictl.virt.domain import domains
 from kimchictl.virt.domain.domainplan import Medium

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from kimchictl.actions.vms.plan_vm import Request, VmPlan
 from kimchictl.actions.vms.provision import Made, provision_named
-from kimchictl.actions.vms.undo import take_back, uninterrupted
+from kimchictl.actions.vms.undo import take_back
 from kimchictl.errors import KimchiError
+from kimchictl.locks.signals import uninterrupted
 from kimchictl.virt.deadlines import Running
 from kimchictl.virt.domain import power
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from kimchictl.actions.storage.listing import Templates, described
 from kimchictl.actions.storage.volume_use import all_volumes
 from kimchictl.actions.vms.findings import Findings
-from kimchictl.actions.vms.undo import uninterrupted
 from kimchictl.errors import Failed, NotFound
+from kimchictl.locks.signals import uninterrupted
+from kimchictl.locks.signals import uninterrupted
 from kimchictl.virt import secrets
 from kimchictl.virt.domain import domains, power
 from kimchictl.virt.domain.domainread import VmDisk

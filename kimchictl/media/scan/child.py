@@ -7,7 +7,6 @@ Child    the second process
 Shares   what both take their work from
 """
 
-import contextlib
 import os
 import signal
 import struct
@@ -15,7 +14,8 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Self
 
-_ENDING = (signal.SIGINT, signal.SIGTERM)
+from kimchictl.locks.signals import uninterrupted
+
 _MOST = 4096  # numbers that a pipe holds before anybody reads
 _NUMBER = struct.Struct("=I")  # far below PIPE_BUF: a pipe gives and takes it whole
 
@@ -89,18 +89,8 @@ def _run(work: Callable[[], bytes], reader: int, writer: int) -> None:
 def fork() -> int:
     """os.fork, during which no Ctrl-C arrives: in one of the functions that Python calls around a fork (a lock may be
     taken before it and freed after it) the exception would be lost, and with it what that function still had to do."""
-    with _held_back():
+    with uninterrupted():
         return os.fork()
-
-
-@contextlib.contextmanager
-def _held_back() -> Iterator[None]:
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    try:
-        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)  # raises what had arrived by now
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def processors() -> int:

@@ -1,4 +1,4 @@
-"""What was made is taken back: the step and its undo are one, whatever signal arrives in between."""
+"""A step and its undo are one, whatever signal arrives in between."""
 
 import os
 import signal
@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from kimchictl.actions.vms.undo import uninterrupted
+from kimchictl.locks.signals import uninterrupted
 
 
 @pytest.fixture
@@ -45,3 +45,17 @@ def test_afterwards_signals_are_handled_as_before():
     with pytest.raises(ValueError, match="wrong"), uninterrupted():
         raise ValueError("wrong")
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+def test_a_child_that_was_forked_meanwhile_is_not_interrupted_for_its_parent():
+    with pytest.raises(KeyboardInterrupt):
+        try:
+            with uninterrupted():
+                os.kill(os.getpid(), signal.SIGINT)
+                child = os.fork()
+            os._exit(7)  # only the child comes here
+        except KeyboardInterrupt:
+            if child == 0:
+                os._exit(1)
+            raise
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
