@@ -15,7 +15,6 @@ from kimchictl.actions.storage.volume_use import all_volumes
 from kimchictl.actions.vms.findings import Findings
 from kimchictl.errors import Failed, NotFound
 from kimchictl.locks.signals import uninterrupted
-from kimchictl.locks.signals import uninterrupted
 from kimchictl.virt import secrets
 from kimchictl.virt.domain import domains, power
 from kimchictl.virt.domain.domainread import VmDisk
