@@ -9,6 +9,7 @@ from kimchictl.query import LONG, NO_UNITS, Encoded, Row, check_inside, check_ke
 from kimchictl.render.terminal import colour_is_forced, console, is_terminal, say, visible, write_out
 from kimchictl.units import format_size
 
+_EDGES = 2
 _BETWEEN, _NARROWEST = 2, 4  # characters: between two columns, and of a column that is cut
 # On a terminal too narrow, sentences go on in the next line, and of a path it is the end that tells files apart.
 _SENTENCES = frozenset({"message", "fix", "locations"})
@@ -218,7 +219,8 @@ def _write_rich_table(
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True)
     screen = console(sys.stdout, options.color)
-    room = screen.width - _BETWEEN * (len(titles) - 1)
+    # rich up to version 13 counts the padding at the edges, which it leaves out, and else cuts columns itself.
+    room = screen.width - _BETWEEN * (len(titles) - 1) - _EDGES
     widths = [max(map(cell_len, column)) for column in zip(titles, *cells, strict=True)]
     if sum(widths) > room:  # titles of several words get a line a word before anything is cut
         titles = [title.replace(" ", "\n") for title in titles]

@@ -100,7 +100,7 @@ def test_a_table_wider_than_the_terminal_loses_width_where_there_is_most_and_no_
 
 def test_titles_of_several_words_take_several_lines_before_a_cell_is_cut(capsys, monkeypatch):
     monkeypatch.setattr("kimchictl.render.records.is_terminal", lambda _: True)
-    monkeypatch.setenv("COLUMNS", "30")
+    monkeypatch.setenv("COLUMNS", "32")
     view = View(("name", "os_distro", "os_version"), ("name", "os_distro", "os_version"))
     emit_list([{"name": "a-longer-name", "os_distro": "debian", "os_version": "12"}], view, "table", Options())
     shown = capsys.readouterr().out
@@ -112,6 +112,17 @@ def test_a_path_too_long_for_its_column_keeps_its_end_which_tells_files_apart():
     assert end_of("/srv/iso/debian-12.iso", 22) == "/srv/iso/debian-12.iso"
     assert end_of("/srv/iso/debian-12.iso", 14) == "…debian-12.iso"
     assert end_of("/srv/映像/映像.iso", 9) == "…映像.iso"  # two cells each
+
+
+def test_where_a_path_has_too_much_no_other_column_is_cut(capsys, monkeypatch):
+    monkeypatch.setattr("kimchictl.render.records.is_terminal", lambda _: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    others = {"os_distro": "unknown", "os_version": "unknown", "os_arch": "x86_64", "bootable": True, "size": 1 << 30}
+    view = View(("location", *others), ("location", *others), sort=None)
+    emit_list([{"location": "/srv" + "/iso" * 20, **others}], view, "table", Options())
+    shown = capsys.readouterr().out
+    assert shown.split()[-6:] == ["unknown", "unknown", "x86_64", "yes", "1", "GiB"]
+    assert max(map(len, shown.splitlines())) <= 80
 
 
 def test_a_sentence_too_long_for_its_column_goes_on_in_the_next_line(capsys, monkeypatch):
