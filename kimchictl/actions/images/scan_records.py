@@ -6,7 +6,8 @@ from typing import NamedTuple
 from kimchictl.errors import Failed, KimchiError
 from kimchictl.media.records import Image
 from kimchictl.media.scan.entries import Row, to_images
-from kimchictl.media.scan.walk import Counters, Rules
+from kimchictl.media.scan.rules import Rules
+from kimchictl.media.scan.walk import Counters
 from kimchictl.query import natural
 
 

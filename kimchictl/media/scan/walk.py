@@ -6,13 +6,12 @@ it is read: what changes while it is read shows next time. Paths are bytes.
 """
 
 import os
-import re
 import time
-from collections.abc import Callable
 from itertools import product
 from typing import NamedTuple
 
 from kimchictl.media.scan.mounts import Mount, Mounts, answers
+from kimchictl.media.scan.rules import Rules
 from kimchictl.media.scan.trail import Trail
 from kimchictl.progress import SILENT, Progress
 
@@ -26,44 +25,6 @@ SUFFIXES = frozenset(
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _HELD = 150  # directories held open at most, whatever the depth of the tree
 _SMALLEST = 17 * 2048  # ECMA-119 6.2.1, 8.1: sixteen sectors of system area and a descriptor
-
-
-class Rules(NamedTuple):
-    """What a walk enters and what it takes. `exclude` holds globs: of a name, or with a slash of a path."""
-
-    exclude: tuple[str, ...] = ()
-    cross_filesystems: bool = False
-    follow_symlinks: bool = False
-    all_files: bool = False
-
-    @property
-    def remembers(self) -> bool:
-        """Are directory stamps enough to know that nothing changed?
-
-        Not with links, whose targets change unseen, nor if any file may become an image by a change of its content.
-        """
-        return not (self.follow_symlinks or self.all_files)
-
-    def key(self) -> str:
-        """Differs where a walk might find something else in the same directories."""
-        return repr((sorted(self.exclude), self.cross_filesystems, self.follow_symlinks, self.all_files))
-
-    def excluded(self) -> Callable[[bytes], bool] | None:
-        """A test of absolute paths, or None when nothing is excluded."""
-        if not self.exclude:
-            return None
-        match = re.compile("|".join(map(_pattern, self.exclude)).encode("latin-1"), re.DOTALL).match
-        return lambda path: match(path) is not None
-
-
-def _pattern(glob: str) -> str:
-    """A regular expression over whole paths, as Latin-1 text so that any byte can stand in it."""
-    import fnmatch
-
-    text = os.fsencode(glob.rstrip("/") or "/").decode("latin-1")
-    if "/" not in text:
-        return r"(?:.*/)(?!.*/)" + fnmatch.translate(text)  # of the last component only
-    return fnmatch.translate(text if text.startswith("/") else "*/" + text)
 
 
 class Counters:

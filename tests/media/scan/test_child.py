@@ -11,8 +11,9 @@ from kimchictl.media.scan import child as child_module
 from kimchictl.media.scan import pairwalk
 from kimchictl.media.scan.child import Child, Shares
 from kimchictl.media.scan.mounts import Mounts
+from kimchictl.media.scan.rules import Rules
 from kimchictl.media.scan.stamps import decode, encode
-from kimchictl.media.scan.walk import Rules, Walk
+from kimchictl.media.scan.walk import Walk
 
 
 def test_a_child_hands_back_bytes_of_any_length() -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from kimchictl.media.scan.mounts import Mounts, answers, parse_mountinfo
 from kimchictl.media.scan.pairwalk import walk_place
-from kimchictl.media.scan.walk import Rules, Walk
+from kimchictl.media.scan.rules import Rules
+from kimchictl.media.scan.walk import Walk
 
 
 def walked(top: Path, rules: Rules | None = None, mounts: Mounts | None = None) -> Walk:
