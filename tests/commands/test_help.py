@@ -1,6 +1,7 @@
 import inspect
 import shlex
 from itertools import takewhile
+from pathlib import Path
 
 import click
 import pytest
@@ -35,6 +36,12 @@ def test_every_configuration_key_and_its_variable_are_explained(kimchi):
 
 
 COMMANDS = [pytest.param(path, command, id=" ".join(path)) for path, command in commands()]
+
+
+def test_every_command_is_in_a_test():
+    texts = [file.read_text() for file in Path(__file__).parents[1].rglob("test_*.py")]
+    tried = [path for path, _ in commands() if any(all(f'"{word}"' in text for word in path) for text in texts)]
+    assert [" ".join(path) for path, _ in commands() if path not in tried] == []
 
 
 def examples(command):

@@ -164,6 +164,12 @@ def test_a_rename(kimchi, driver):
     assert states(kimchi) == {"пeω-∨м": "shutoff"}
 
 
+def test_a_vm_that_runs_is_asked_to_reboot_and_one_that_is_off_is_not(kimchi, driver):
+    assert "asked to reboot" in kimchi("vm", "reboot", "test", status=0).err
+    kimchi("vm", "stop", "--force", "test", status=0)
+    kimchi("vm", "reboot", "test", status=4)
+
+
 def test_a_wait_that_is_in_vain_times_out(kimchi, driver):
     kimchi("vm", "wait", "test", "running", status=0)
     assert "'test' did not go off" in kimchi("vm", "wait", "test", "off", "--timeout", "10ms", status=8).err
