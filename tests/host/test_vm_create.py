@@ -60,6 +60,8 @@ def test_a_pool_whose_directory_is_gone_is_found_out_before_anything_is_made(poo
     assert [(each["status"], "No such file" in each["message"]) for each in found] == [("fail", True)]
     away.rename(pool)
     kimchi("vm", "create", "web", "--template", "deb", status=0)
+    pool.rename(away)
+    assert "pool 'default' cannot be used" in kimchi("vm", "clone", "web", status=4).err
 
 
 def test_a_file_that_libvirt_has_not_seen_yet_takes_a_name_away(pool, kimchi):

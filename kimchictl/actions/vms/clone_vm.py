@@ -8,6 +8,7 @@ UUID, addresses and TPM state are new; the NVRAM is a copy, as by its boot entri
 wrong, all that was made is taken back.
 """
 
+import os
 from contextlib import ExitStack
 from dataclasses import dataclass
 from shlex import quote
@@ -31,7 +32,7 @@ from kimchictl.virt.domain.definition import parse, read_definition, redefine
 from kimchictl.virt.domain.domainread import VmDisk
 from kimchictl.virt.domain.nvram import copy_nvram
 from kimchictl.virt.domain.undefine import belongings_of
-from kimchictl.virt.storage import volumes
+from kimchictl.virt.storage import pools, presence, volumes
 from kimchictl.virt.storage.volumes import Volume
 
 if TYPE_CHECKING:
@@ -87,6 +88,8 @@ def volume_of(host: "Host", name: str, disk: VmDisk, linked: bool = False) -> Vo
     else:
         found = volumes.find_by_path(host, disk.source or "")
     if found is None:
+        for pool in pools.pools_at(host, os.path.dirname(disk.source or "")):
+            presence.usable_pool(host, pool)
         raise WrongState(
             f"disk {disk.target!r} of vm {name!r}, {disk.source}, is in no active pool, and cannot be cloned",
             "kimchictl pool create NAME --type dir --path DIRECTORY --start",
