@@ -53,7 +53,7 @@ def test_a_full_clone_has_disks_and_an_identity_of_its_own(web, kimchi, form):
     copied = clone["disks"][0]["source"]
     assert copied == str(pool / name.replace("web", "web-clone1")) and clone["disks"][0]["backing"] == []
     assert holds(copied, 0, "x")
-    kimchi("vm", "start", "web", "web-clone1", status=0)
+    kimchi("vm", "start", "web-clone1", status=0)
 
 
 @pytest.mark.parametrize("form", ["qcow2", "raw"])

@@ -20,7 +20,7 @@ from kimchictl.actions.vms.plan_vm import PlannedVolume, volume_name
 from kimchictl.actions.vms.provision import define_vm, make_volume, undo_volume
 from kimchictl.actions.vms.undo import take_back
 from kimchictl.actions.vms.unfinished import Note, note_for, sweep
-from kimchictl.actions.vms.vm_usage import as_raw, find_users
+from kimchictl.actions.vms.vm_usage import as_raw, disk_volume, find_users
 from kimchictl.catalog.naming import clone_name
 from kimchictl.errors import Exists, InUse, WrongState
 from kimchictl.locks.signals import uninterrupted
@@ -83,10 +83,7 @@ def plan_clone(host: "Host", name: str, new: str | None, linked: bool) -> CloneP
 
 def volume_of(host: "Host", name: str, disk: VmDisk, linked: bool = False) -> Volume:
     """The volume that a disk of the VM `name` is. Raises WrongState, NotFound; and InUse, if it is to back others."""
-    if disk.pool and disk.volume:
-        found: Volume | None = volumes.find_volume(host, disk.pool, disk.volume)
-    else:
-        found = volumes.find_by_path(host, disk.source or "")
+    found = disk_volume(host, disk)
     if found is None:
         for pool in pools.pools_at(host, os.path.dirname(disk.source or "")):
             presence.usable_pool(host, pool)

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from kimchictl.actions.storage.volume_changes import resize_volume
 from kimchictl.actions.vms.vm_disks import find_disk
-from kimchictl.errors import KimchiError, NotFound, WrongState
+from kimchictl.actions.vms.vm_usage import disk_volume
+from kimchictl.errors import KimchiError, WrongState
 from kimchictl.units import format_size
 from kimchictl.virt.connection import asking
 from kimchictl.virt.deadlines import answered
 from kimchictl.virt.domain import devices, domains
 from kimchictl.virt.domain.devices import Scope
 from kimchictl.virt.domain.domainread import VmDisk
-from kimchictl.virt.storage import volumes
 
 if TYPE_CHECKING:
     from kimchictl.virt.connection import Host
@@ -63,16 +63,9 @@ def resize_disk(host: "Host", plan: Resize) -> None:
             answered(scope.name, lambda: scope.domain.blockResize(target, plan.after, flags))
         return
     try:
-        found = _volume(host, plan.disk)
+        found = disk_volume(host, plan.disk)
     except KimchiError as error:
         raise WrongState(f"{subject} while it is off: {error}", "start it") from None
-    resize_volume(host, found, plan.after, shrink=True)
-
-
-def _volume(host: "Host", disk: VmDisk) -> volumes.Volume:
-    if disk.pool and disk.volume:
-        return volumes.find_volume(host, disk.pool, disk.volume)
-    found = volumes.find_by_path(host, disk.source or "")
     if found is None:
-        raise NotFound(f"{disk.source} is in no active pool")
-    return found
+        raise WrongState(f"{subject} while it is off: {plan.disk.source} is in no active pool", "start it")
+    resize_volume(host, found, plan.after, shrink=True)

@@ -5,16 +5,20 @@ A volume that another VM has is not attached without being told to: two systems 
 
 import os
 import stat
+from contextlib import ExitStack
 from dataclasses import dataclass
 from shlex import quote
 from typing import TYPE_CHECKING
 
 from kimchictl.actions.images.sources import split_source
+from kimchictl.actions.storage.spellings import users_of
 from kimchictl.actions.storage.volume_changes import require_known_chain
-from kimchictl.actions.storage.volume_use import known_as_raw
+from kimchictl.actions.storage.volume_use import all_volumes, backed_by, known_as_raw
 from kimchictl.actions.vms.plan_vm import volume_name
-from kimchictl.actions.vms.vm_usage import find_users
+from kimchictl.actions.vms.provision import undo_volume
+from kimchictl.actions.vms.vm_usage import children_of
 from kimchictl.errors import Exists, Failed, InUse, Invalid, KimchiError, NotFound, WrongState
+from kimchictl.locks.signals import uninterrupted
 from kimchictl.virt import xml
 from kimchictl.virt.domain import devices, domains
 from kimchictl.virt.domain.devices import Scope, free_target
@@ -73,12 +77,12 @@ def attach_disk(host: "Host", name: str, new: NewDisk, next_start: bool = False)
         )
     target = free_target(host, scope, bus)
     if new.source is None:
-        made = _make_volume(host, scope, new)
-        try:
+        with ExitStack() as undo:
+            with uninterrupted():
+                made = _make_volume(host, scope, new)
+                undo_volume(host, made, undo)
             _attach(host, scope, _element(made.path or "", made.format or "raw", made.type, bus, target, new), bus)
-        except BaseException:
-            volumes.delete_volume(host, made.pool, made.name)
-            raise
+            undo.pop_all()
         return Attached(target, f"pool:{made.pool}/{made.name}", True)
     path, form, kind = _existing(host, scope, new)
     _attach(host, scope, _element(path, form, kind, bus, target, new), bus)
@@ -165,14 +169,15 @@ def _of_volume(host: "Host", found: volumes.Volume, new: NewDisk) -> tuple[str, 
 
 def _require_free(host: "Host", scope: Scope, path: str, shown: str, new: NewDisk) -> None:
     """Raises InUse where another VM, or this one, has it, unless all only read it or share it."""
-    users = find_users(host)
+    listed = all_volumes(host)
+    users = users_of(host, listed)
     named = users.of_path(path) | users.of_path(shown)
     if scope.name in named:
         raise InUse(f"vm {scope.name!r} has {shown} already")
     if named and not (new.shared or (new.readonly and not _is_written(host, {path, shown}))):
         others = ", ".join(f"vm {name!r}" for name in sorted(named))
         raise InUse(f"{shown} is in use by {others}", "--shared attaches it all the same")
-    if not new.readonly and (children := _children(host, path)):
+    if not new.readonly and (children := _children(host, path, listed)):
         raise InUse(f"{shown} backs {', '.join(children)}, which would be destroyed", "--readonly attaches it")
 
 
@@ -183,11 +188,9 @@ def _is_written(host: "Host", called: set[str]) -> bool:
     )
 
 
-def _children(host: "Host", path: str) -> list[str]:
-    from kimchictl.actions.storage.volume_use import all_volumes
-    from kimchictl.actions.vms.vm_usage import children_of
-
-    return children_of(path, all_volumes(host))
+def _children(host: "Host", path: str, listed: list[volumes.Volume]) -> list[str]:
+    volume = next((each for each in listed if each.path == path), None)
+    return children_of(path, listed) if volume is None else backed_by(host, volume, listed)
 
 
 def _element(path: str, form: str, kind: str, bus: str, target: str, new: NewDisk) -> xml.Element:

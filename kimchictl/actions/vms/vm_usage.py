@@ -4,9 +4,10 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from kimchictl.virt.domain.domainread import VmDisk
 from kimchictl.virt.domain.domains import descriptions
 from kimchictl.virt.domain.snapshotfiles import snapshot_files
-from kimchictl.virt.storage.volumes import Volume
+from kimchictl.virt.storage.volumes import Volume, find_by_path, find_volume
 
 if TYPE_CHECKING:
     from kimchictl.virt.connection import Host
@@ -31,6 +32,13 @@ class Users:
     def of_path(self, path: str) -> set[str]:
         """The VMs that name `path`."""
         return set(self.by_source.get(path, ()))
+
+
+def disk_volume(host: "Host", disk: VmDisk) -> Volume | None:
+    """The volume that a disk is; None where it is in no active pool. Raises NotFound, WrongState."""
+    if disk.pool and disk.volume:
+        return find_volume(host, disk.pool, disk.volume)
+    return find_by_path(host, disk.source or "")
 
 
 def find_users(host: "Host") -> Users:
