@@ -56,6 +56,8 @@ def test_an_ambiguous_size_in_a_filter_is_wrong_usage(kimchi, tmp_path):
         (("pool", "show", "defaultpool"), "default-pool"),
         (("volume", "list", "default_pool"), "default-pool"),
         (("network", "show", "defualt"), "default"),
+        (("vm", "nic", "attach", "test", "defualt"), "default"),
+        (("stats", "show", "tset"), "test"),
     ],
 )
 def test_a_mistyped_name_of_something_on_the_host_gets_a_suggestion(kimchi, words, meant):

@@ -16,8 +16,9 @@ from kimchictl.actions.host.collect import is_current, journal_directory
 from kimchictl.actions.host.journal import Journal
 from kimchictl.actions.host.rounds import Connect, Rounds, unheard
 from kimchictl.actions.host.samples import MEASURES, Sample, Usage, highest
-from kimchictl.errors import HostError, NotFound
+from kimchictl.errors import HostError, NotFound, did_you_mean
 from kimchictl.units import format_time
+from kimchictl.virt.domain.domains import names as domain_names
 from kimchictl.virt.stats import HOST, Round, exists
 
 UNITS = ("%", "bytes", "bytes/s", "bytes/s", "bytes/s", "bytes/s")
@@ -151,7 +152,8 @@ def never_seen(name: str, connect: Connect, history: bool = False) -> Statistics
     """Those of the domain `name`, of which there is no sample: it is off. Raises NotFound, HostError."""
     with connect() as host:
         if not exists(host, name):
-            raise NotFound(f"no vm {name!r}, and none in the statistics", "kimchictl stats show lists what there is")
+            hint = did_you_mean(name, domain_names(host), "kimchictl stats show lists what there is")
+            raise NotFound(f"no vm {name!r}, and none in the statistics", hint)
     nothing = [Rate(None, None, unit) for unit in UNITS]
     one = Statistics(name, None, None, *nothing)
     return _with_history(one, ()) if history else one

@@ -15,7 +15,7 @@ from kimchictl.actions.vms.plan_storage import PlannedStorage
 from kimchictl.actions.vms.plan_vm import Request, VmPlan, assemble, is_block, stem_of
 from kimchictl.catalog.records import Network
 from kimchictl.catalog.resolve import BUILT_IN
-from kimchictl.errors import Exists, Invalid, KimchiError, NotFound, WrongState
+from kimchictl.errors import Exists, Invalid, KimchiError, NotFound, WrongState, did_you_mean
 from kimchictl.virt.capabilities import ASSUMED, Machine, host_memory
 from kimchictl.virt.domain import domains
 from kimchictl.virt.domain.domainplan import Medium, medium
@@ -165,6 +165,8 @@ def require_network(host: "Host", name: str) -> None:
     """Raises NotFound, WrongState for a network that is not there, or not active."""
     state = presence.network_state(host, name)
     if state is None:
-        raise NotFound(f"network {name!r} does not exist", "kimchictl network list shows those that do; --network user")
+        otherwise = "kimchictl network list shows those that do; --network user"
+        known = presence.active_networks(host)
+        raise NotFound(f"network {name!r} does not exist", did_you_mean(name, known, otherwise))
     if state != "active":
         raise WrongState(f"network {name!r} is inactive", f"kimchictl network start {quote(name)}")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from shlex import quote
 from typing import Any
 
-from kimchictl.errors import Exists, Invalid, NotFound, WrongState
+from kimchictl.errors import Exists, Invalid, NotFound, WrongState, did_you_mean
 from kimchictl.units import format_time
 from kimchictl.virt import xml
 from kimchictl.virt.connection import Host, asking, is_code
@@ -91,12 +91,11 @@ def _read(document: str, current: bool) -> Snapshot:
 
 def find_snapshot(host: Host, name: str, wanted: str) -> Snapshot:
     """Raises NotFound, also for the VM."""
-    found = next((each for each in list_snapshots(host, name) if each.name == wanted), None)
-    if found is None:
-        raise NotFound(
-            f"vm {name!r} has no snapshot {wanted!r}", f"kimchictl vm snapshot list {quote(name)} shows those it has"
-        )
-    return found
+    known = {each.name: each for each in list_snapshots(host, name)}
+    if wanted not in known:
+        hint = did_you_mean(wanted, known, f"kimchictl vm snapshot list {quote(name)} shows those it has")
+        raise NotFound(f"vm {name!r} has no snapshot {wanted!r}", hint)
+    return known[wanted]
 
 
 def current_snapshot(host: Host, name: str) -> Snapshot:
