@@ -29,6 +29,19 @@ def test_options_come_over_the_environment_over_files_over_defaults(written):
     assert loaded.origins["vm.media"].endswith("kimchictl.toml")
 
 
+SPELLED = {"text": "x", "flag": "yes", "list": "a:b", "paths": "/a:/b", "path": "/a", "duration": "2m", "number": "3"}
+SPELLED |= {"mebibytes": "2G", "gibibytes": "2G"}
+
+
+@pytest.mark.parametrize("key", config.KEYS.values(), ids=lambda key: key.name)
+def test_every_key_has_a_variable_that_goes_before_the_files(written, key):
+    text = key.choices[-1] if key.choices else SPELLED[key.kind]
+    loaded = written("", {key.variable: text})
+    assert key.variable == "KIMCHICTL_" + key.name.upper().replace(".", "_")
+    assert (loaded.origins[key.name], loaded.unknown) == (key.variable, ())
+    assert loaded[key.name] != key.default
+
+
 def test_sizes_lists_and_durations_are_read_as_what_they_are(written):
     loaded = written('lock_timeout = "1m"\n[template]\nmemory = "2G"\n[scan]\npaths = ["/srv", "/iso"]\n')
     assert (loaded["lock_timeout"], loaded["template.memory"], loaded["scan.paths"]) == (60, 2048, ("/srv", "/iso"))
