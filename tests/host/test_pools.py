@@ -146,6 +146,7 @@ def test_a_refresh_that_hangs_in_libvirt_hinders_no_list_and_is_named(pool, kimc
     with DeadDirectory(pool, host.run) as dead:  # there alone: this process finds nothing wrong with it
         dead_one, good = listed(kimchi, "pool", "list")
         assert (dead_one["active"], dead_one["stale"], good["active"], good["state"]) == (True, True, True, "active")
+        assert dead_one["state"] == "unreachable"
         assert "libvirt was asked to refresh it" in dead_one["error"]
         assert "a refresh of pool 'p', begun at 20" in kimchi("pool", "list", status=8).err  # libvirt lists none, then
         kimchi("pool", "show", "q", status=0)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from kimchictl.actions.storage.spellings import by_real_paths, in_all_spellings, links, really, users_of
 from kimchictl.actions.storage.volume_use import all_volumes
 from kimchictl.actions.vms.vm_usage import Users, find_users, with_users
-from kimchictl.errors import KimchiError, WrongState
+from kimchictl.errors import KimchiError, TimedOut, WrongState
 from kimchictl.virt.storage import pools, volumes
 from kimchictl.virt.storage.poolrefresh import FILE_POOLS
 from kimchictl.virt.storage.pools import Pool
@@ -50,10 +50,12 @@ def _merged(*groups: Iterable[str]) -> tuple[str, ...]:
 
 
 def list_volumes(host: "Host", pool: str, seconds: float) -> list[Volume]:
-    """The volumes of one active pool, which is refreshed first. Raises NotFound, WrongState."""
+    """The volumes of one active pool, which is refreshed first. Raises NotFound, WrongState, TimedOut."""
     state = pools.show_pool(host, pool, seconds)
     if not state.active:
         raise WrongState(f"pool {pool!r} is inactive", f"kimchictl pool start {quote(pool)}")
+    if state.state == pools.UNREACHABLE:
+        raise TimedOut(f"what is in pool {pool!r} cannot be told: {state.error}")
     if state.stale:
         host.note(f"pool {pool!r} is shown as it was at its last refresh: {state.error}")
     return volumes.list_volumes(host, pool, state.reachable, host.note)

@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from shlex import quote
 from typing import TYPE_CHECKING
 
 from kimchictl.actions.storage.spellings import by_real_paths, really, users_of
 from kimchictl.actions.vms.vm_usage import as_known, as_raw, children_of, raw_paths
-from kimchictl.errors import InUse, Invalid, NotFound, TimedOut, WrongState
+from kimchictl.errors import InUse, Invalid, NotFound, WrongState
 from kimchictl.virt.connection import silent
 from kimchictl.virt.domain import domains
 from kimchictl.virt.storage import pools, volumes
@@ -76,10 +77,10 @@ def _as_they_look(host: "Host", note: Callable[[str], None] = silent) -> list[Vo
             continue
         if not pool.reachable:
             host.note(f"pool {pool.name!r}: what its volumes are, and need, is not known: {pool.error}")
-        try:
+        if pool.state == pools.UNREACHABLE:
+            continue
+        with suppress(NotFound, WrongState):  # it is gone since
             found += volumes.list_volumes(host, pool.name, pool.reachable, note)
-        except (TimedOut, NotFound, WrongState):
-            continue  # libvirt itself hangs with it, or it is gone since
     return found
 
 

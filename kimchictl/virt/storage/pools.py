@@ -23,6 +23,7 @@ TIMEOUT = 5.0
 
 # virStoragePoolState, in its order.
 STATES = ("inactive", "building", "active", "degraded", "unreachable")
+UNREACHABLE = STATES[4]  # so is one in which libvirt hangs: whatever it is asked of that one, it would not answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +193,7 @@ def _after(host: Host, result: Pool | Exception | None, pool: Pool) -> Pool:
         return result
     if isinstance(result, TimedOut):
         said = "libvirt was asked to refresh it, and does not answer"
-        return replace(pool, stale=True, error=said, reachable=False)
+        return replace(pool, state=UNREACHABLE, stale=True, error=said, reachable=False)
     return pool if result is None else replace(pool, stale=True, error=why_not(host, result), reachable=False)
 
 

@@ -16,7 +16,7 @@ from kimchictl.virt.connection import Host, asking, is_code, silent, translate
 from kimchictl.virt.missing import missing
 from kimchictl.virt.storage.localvolume import read_local
 from kimchictl.virt.storage.poolrefresh import FILE_POOLS
-from kimchictl.virt.storage.pools import find_active_pool, list_pools, pools_at
+from kimchictl.virt.storage.pools import TIMEOUT, answer_within, find_active_pool, list_pools, pools_at
 from kimchictl.virt.storage.presence import usable_pool
 
 # virStorageVolType, in its order.
@@ -143,8 +143,8 @@ def list_volumes(
     """
     pool = find_active_pool(host, pool_name)
     with asking(f"pool {pool_name!r}: volume list"):
-        handles = pool.listAllVolumes(0)
-        root = xml.parse(pool.XMLDesc(0), f"pool {pool_name!r}")
+        said = answer_within(host, TIMEOUT, lambda: (pool.listAllVolumes(0), pool.XMLDesc(0)), f"pool {pool_name!r}")
+        handles, root = said[0], xml.parse(said[1], f"pool {pool_name!r}")
     here = host.is_local and not host.is_test and root.get("type") in FILE_POOLS
     directory = xml.text(root, "target/path") if here else None
     volumes, unspeakable = [], 0
