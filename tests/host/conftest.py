@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import libvirt
 import pytest
 
 from lab.host import PrivateHost
+from lab.run import Run
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -90,3 +91,14 @@ def active_pool(host: PrivateHost, tmp_path: Path) -> Path:
     connection.networkLookupByName("default").create()
     connection.close()
     return tmp_path / "pool"
+
+
+@pytest.fixture
+def small_raw_disk(kimchi: Callable[..., Run]) -> Callable[[str], None]:
+    """Gives a VM a raw disk NAME.img: libvirt reads all of a raw image to copy it, holes included."""
+
+    def attach(name: str) -> None:
+        kimchi("volume", "create", "default", f"{name}.img", "--size", "8M", "--format", "raw", status=0)
+        kimchi("vm", "disk", "attach", name, f"pool:default/{name}.img", status=0)
+
+    return attach

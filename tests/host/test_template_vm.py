@@ -28,8 +28,10 @@ def stored(kimchi, name):
 
 
 @pytest.mark.parametrize(("form", "base"), [("qcow2", "golden-base.qcow2"), ("raw", "golden-base.img")])
-def test_a_vm_becomes_a_template_whose_disks_it_backs(web, kimchi, form, base):
-    pool = web("--disk", f"size=1G,format={form}")
+def test_a_vm_becomes_a_template_whose_disks_it_backs(web, kimchi, small_raw_disk, form, base):
+    pool = web("--disk", "none" if form == "raw" else "size=1G")
+    if form == "raw":
+        small_raw_disk("web")
     kimchi("template", "create", "golden", "--from-vm", "web", status=0)
     template = stored(kimchi, "golden")
     assert [(disk["base"], disk["size"]) for disk in template["disks"]] == [(f"pool:default/{base}", 1)]

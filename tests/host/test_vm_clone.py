@@ -42,17 +42,19 @@ def holds(path, at, text):
 
 
 @pytest.mark.parametrize("form", ["qcow2", "raw"])
-def test_a_full_clone_has_disks_and_an_identity_of_its_own(web, kimchi, form):
-    pool = web("--disk", f"size=1G,format={form}", "--title", "a & b")
+def test_a_full_clone_has_disks_and_an_identity_of_its_own(web, kimchi, small_raw_disk, form):
+    pool = web("--disk", "none" if form == "raw" else "size=1G", "--title", "a & b")
+    if form == "raw":
+        small_raw_disk("web")
     name = "web.qcow2" if form == "qcow2" else "web.img"
     write(pool / name, 0, "x")
     kimchi("vm", "clone", "web", status=0)
     web_, clone = shown(kimchi, "web"), shown(kimchi, "web-clone1")
     assert clone["title"] == "a & b" and clone["template"] == "deb"
     assert clone["uuid"] != web_["uuid"] and clone["nics"][0]["mac"] != web_["nics"][0]["mac"]
-    copied = clone["disks"][0]["source"]
-    assert copied == str(pool / name.replace("web", "web-clone1")) and clone["disks"][0]["backing"] == []
-    assert holds(copied, 0, "x")
+    disk = next(each for each in clone["disks"] if each["device"] == "disk")
+    assert disk["source"] == str(pool / name.replace("web", "web-clone1")) and disk["backing"] == []
+    assert holds(disk["source"], 0, "x")
     kimchi("vm", "start", "web-clone1", status=0)
 
 
