@@ -8,7 +8,7 @@ from kimchictl.commands.completing import complete
 from kimchictl.commands.volume.views import clean_up, emit_made, look_at, pool_argument, require_finished
 from kimchictl.units import format_size
 
-# virStorageVolWipeAlgorithm; kimchictl.virt.storage.volumechange has the same list, and a test compares: help loads no virt.
+# virStorageVolWipeAlgorithm; kimchictl.virt.storage.volumechange has the same list: help loads no virt.
 WIPES = ("zero", "nnsa", "dod", "bsi", "gutmann", "schneier", "pfitzner7", "pfitzner33", "random", "trim")
 
 _names_argument = click.argument(
