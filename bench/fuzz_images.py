@@ -9,7 +9,7 @@ went wrong; exit status 1 if there is any. A seed that took more than 10 ms is t
 the machine may have been busy.
 
 With -n 1000000, three published images among the originals and an osinfo-db installed, a run of three minutes found
-nothing: the dearest image took 7.4 ms of CPU, and 638 KiB of it were read, 64 KiB for its descriptors and the rest for
+nothing: the dearest image took 7.3 ms of CPU, and 638 KiB of it were read, 64 KiB for its descriptors and the rest for
 the file inside that says which system it is.
 """
 
