@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from kimchictl.actions.documents.distro_check import contradiction
 from kimchictl.catalog.distros import parse_distro
-from kimchictl.catalog.records import Template
 from kimchictl.media.naming.arches import canonical_arch
 from kimchictl.media.naming.identify import identify
 from kimchictl.media.records import Media
@@ -61,15 +59,11 @@ LABELS = {
 }
 
 
-def each(distros: list[Template]) -> Any:
-    return pytest.mark.parametrize("distro", distros, ids=[distro.name for distro in distros])
-
-
-@pytest.mark.parametrize("path", FILES, ids=[path.name for path in FILES])
-def test_a_file_is_named_after_its_entry_and_written_as_the_tool_writes_it(path: Path) -> None:
-    document = json.loads(path.read_text("utf-8"))
-    assert path.name == document["name"] + ".json"
-    assert path.read_bytes() == encode(document)
+def test_a_file_is_named_after_its_entry_and_written_as_the_tool_writes_it() -> None:
+    for path in FILES:
+        document = json.loads(path.read_text("utf-8"))
+        assert path.name == document["name"] + ".json"
+        assert path.read_bytes() == encode(document), path
 
 
 def test_there_are_enough_of_them_and_each_is_there_once() -> None:
@@ -85,44 +79,45 @@ def test_they_have_no_keys_that_nobody_knows_and_nothing_of_this_host() -> None:
     assert all(disk.pool is None and disk.base is None for distro in DISTROS for disk in distro.disks or ())
 
 
-@each(DISTROS)
-def test_an_entry_says_what_a_template_needs(distro: Template) -> None:
-    assert re.fullmatch(r"[a-z0-9][a-z0-9.-]*", distro.name)
-    assert "unknown" not in (distro.os_distro, distro.os_version)
-    assert distro.os_arch in ("x86_64", "aarch64")
-    assert distro.icon and distro.description and distro.name.startswith(("oracle", "endless", distro.os_distro[:4]))
-    assert (distro.firmware == "uefi") == (distro.os_arch == "aarch64")
+def test_an_entry_says_what_a_template_needs() -> None:
+    for distro in DISTROS:
+        assert re.fullmatch(r"[a-z0-9][a-z0-9.-]*", distro.name), distro.name
+        assert "unknown" not in (distro.os_distro, distro.os_version), distro.name
+        assert distro.os_arch in ("x86_64", "aarch64"), distro.name
+        assert distro.icon and distro.description, distro.name
+        assert distro.name.startswith(("oracle", "endless", distro.os_distro[:4])), distro.name
+        assert (distro.firmware == "uefi") == (distro.os_arch == "aarch64"), distro.name
 
 
-@each(DISTROS)
-def test_a_link_is_https_where_that_is_published_and_leads_to_an_image(distro: Template) -> None:
-    for url in (distro.cdrom, *distro.mirrors):
-        parts = urlsplit(url or "")
-        assert parts.scheme == "https" or parts.hostname in WITHOUT_TLS
-        assert (parts.query or parts.path).endswith(".iso")
-    if distro.checksum is not None:
-        assert distro.checksum.startswith(("https://", "sha256:"))
-        assert re.search(r"sha|checksum", distro.checksum.rsplit("/", 1)[-1], re.IGNORECASE)
+def test_a_link_is_https_where_that_is_published_and_leads_to_an_image() -> None:
+    for distro in DISTROS:
+        for url in (distro.cdrom, *distro.mirrors):
+            parts = urlsplit(url or "")
+            assert parts.scheme == "https" or parts.hostname in WITHOUT_TLS, distro.name
+            assert (parts.query or parts.path).endswith(".iso"), distro.name
+        if distro.checksum is not None:
+            assert distro.checksum.startswith(("https://", "sha256:")), distro.name
+            assert re.search(r"sha|checksum", distro.checksum.rsplit("/", 1)[-1], re.IGNORECASE), distro.name
 
 
-@each(DISTROS)
-def test_the_architecture_is_the_one_that_the_links_name(distro: Template) -> None:
-    for url in (distro.cdrom, *distro.mirrors, distro.checksum):
-        words = re.split(r"[/_.=&-]+", (url or "").replace("x86_64", "amd64"))
-        named = {canonical_arch(word) for word in words if word in ("amd64", "arm64", "aarch64", "i386", "i686")}
-        assert named <= {distro.os_arch}
+def test_the_architecture_is_the_one_that_the_links_name() -> None:
+    for distro in DISTROS:
+        for url in (distro.cdrom, *distro.mirrors, distro.checksum):
+            words = re.split(r"[/_.=&-]+", (url or "").replace("x86_64", "amd64"))
+            named = {canonical_arch(word) for word in words if word in ("amd64", "arm64", "aarch64", "i386", "i686")}
+            assert named <= {distro.os_arch}, distro.name
 
 
-@each(DISTROS)
-def test_the_release_is_the_one_that_the_link_names(distro: Template) -> None:
-    codenames = {"22.04": "jammy", "24.04": "noble", "26.04": "resolute"}
-    version = distro.os_version
-    if version == "rolling":
-        assert "latest" in (distro.cdrom or "").lower()
-        return
-    words = [version, codenames.get(version, version), version.replace(".", "/u"), version.replace(".", "")]
-    assert any(word in (distro.cdrom or "") for word in words)
-    assert version in distro.name
+def test_the_release_is_the_one_that_the_link_names() -> None:
+    for distro in DISTROS:
+        codenames = {"22.04": "jammy", "24.04": "noble", "26.04": "resolute"}
+        version = distro.os_version
+        if version == "rolling":
+            assert "latest" in (distro.cdrom or "").lower(), distro.name
+            continue
+        words = [version, codenames.get(version, version), version.replace(".", "/u"), version.replace(".", "")]
+        assert any(word in (distro.cdrom or "") for word in words), distro.name
+        assert version in distro.name, distro.name
 
 
 @pytest.mark.parametrize(("names", "label"), LABELS.items(), ids=list(LABELS))

@@ -35,9 +35,6 @@ def test_every_configuration_key_and_its_variable_are_explained(kimchi):
     assert all(f" {key.name} " in text and f" {key.variable} " in text for key in KEYS.values())
 
 
-COMMANDS = [pytest.param(path, command, id=" ".join(path)) for path, command in commands()]
-
-
 def test_every_command_is_in_a_test():
     texts = [file.read_text() for file in Path(__file__).parents[1].rglob("test_*.py")]
     tried = [path for path, _ in commands() if any(all(f'"{word}"' in text for word in path) for text in texts)]
@@ -50,27 +47,30 @@ def examples(command):
     return [line.strip() for line in paragraph.split("\n")]
 
 
-@pytest.mark.parametrize(("path", "command"), COMMANDS)
-def test_every_command_has_a_first_line_examples_and_its_exit_statuses(kimchi, path, command):
-    text = kimchi(*path, "--help", status=0).out
-    assert command.get_short_help_str(200).endswith((".", "!"))
-    assert 2 <= len(examples(command)) <= 5
-    assert "Exit status: 0 done, 1 failed, 2 wrong usage" in text
+def test_every_command_has_a_first_line_examples_and_its_exit_statuses(kimchi):
+    for path, command in commands():
+        text = kimchi(*path, "--help", status=0).out
+        assert command.get_short_help_str(200).endswith((".", "!")), path
+        assert 2 <= len(examples(command)) <= 5, path
+        assert "Exit status: 0 done, 1 failed, 2 wrong usage" in text, path
 
 
-@pytest.mark.parametrize(("path", "command"), COMMANDS)
-def test_every_example_is_one_of_the_command_itself_and_can_be_parsed(path, command):
-    own = [line for line in examples(command) if " ".join(("kimchictl", *path)) in line]
-    assert own
-    for line in own:
-        words = line[line.index(" ".join(("kimchictl", *path))) :]
-        lexer = shlex.shlex(
-            words.replace('"', "") if words.count('"') % 2 else words, posix=True, punctuation_chars=True
-        )
-        lexer.whitespace_split = True
-        argv = list(takewhile(lambda word: not set(word) <= set("|<>()&;"), lexer))[len(path) + 1 :]
-        context = click.Context(command, info_name=path[-1])
-        command.make_parser(context).parse_args(argv)
+def words_after(name, line):
+    """The arguments of the command called `name` in a line of shell, up to what ends it."""
+    words = line[line.index(name) :]
+    lexer = shlex.shlex(words.replace('"', "") if words.count('"') % 2 else words, posix=True, punctuation_chars=True)
+    lexer.whitespace_split = True
+    return list(takewhile(lambda word: not set(word) <= set("|<>()&;"), lexer))[len(name.split()) :]
+
+
+def test_every_example_is_one_of_the_command_itself_and_can_be_parsed():
+    for path, command in commands():
+        name = " ".join(("kimchictl", *path))
+        own = [line for line in examples(command) if name in line]
+        assert own, path
+        for line in own:
+            context = click.Context(command, info_name=path[-1])
+            command.make_parser(context).parse_args(words_after(name, line))
 
 
 def test_the_exit_statuses_of_a_command_are_those_it_can_have(kimchi):
