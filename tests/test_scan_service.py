@@ -59,9 +59,10 @@ def test_the_command_works_where_only_what_the_service_names_can_be_written(tmp_
     argv = [sys.executable, "-m", "kimchictl", *service()["ExecStart"].split()[1:]]
 
     def confined() -> list[tuple[int, str, str]]:
-        for place in places.values():
+        for place in (tmp_path, *places.values()):
             mount("--bind", place, place)
-        mount("-o", "remount,bind,ro", "/")
+        for place in ("/", tmp_path):
+            mount("-o", "remount,bind,ro", place)
         assert not os.access(tmp_path / "srv", os.W_OK)
         runs = [subprocess.run(argv, capture_output=True, text=True) for _ in range(2)]
         return [(run.returncode, run.stdout, run.stderr) for run in runs]
