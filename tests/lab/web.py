@@ -126,8 +126,12 @@ class WebServer(TcpServer):
         return f"{'https' if self.context else 'http'}://{host}:{self.port}{path}"
 
     def sent(self) -> int:
-        """Bytes of body, of all requests."""
-        return sum(request.sent for request in self.requests)
+        """Bytes of body, of all requests; of the last piece the client may know before it is counted."""
+        total = -1
+        while total != (now := sum(request.sent for request in self.requests)):
+            total = now
+            time.sleep(0.02)
+        return total
 
     def serve(self, connection: socket.socket, number: int) -> None:
         reader = connection.makefile("rb")
