@@ -82,6 +82,9 @@ idle:   hlt                             # until the timer, 18 times a second
         jmp     serve
 
 power_off:
+        movw    $5, %cx                 # a quarter of a second: a console loses what is said in the last moment
+1:      hlt
+        loop    1b
         movw    $PM1_CONTROL, %dx
         movw    $SLEEP_NOW, %ax
         outw    %ax, %dx

@@ -30,10 +30,10 @@ PAYLOAD = "read from the CD"
 
 # boot.S assembled, without the zeros at its end.
 _BOOT_SECTOR = (
-    b"c-njI%s@H#Wq6?PM&E(H3ws!9e*bwDQNzH{A;w<2PonlkEkoKuhnlq310_;viv?=;anyDJWwtn-72X$GTNJ&Iq2Wao!#=Ir7a<Ja*j#EDOYL"
-    b"?svF%`Bd=KKWlnCx(V0*igfw6>RpMC8M1BTb~AaSM=(OrL;-`M;w;a$O4!nx}Q^P3m)46o08d3|yh3sASh`!BEmzF=Z_{bNnbffCji%nYx;9"
-    b"qu>?)x)(yq2xPIPsfRO9VfQ%8QwlCaF{`Wfsuis0pTTHE^kj?XAe(ZCx8DCU4L%{G!YknKUZEZ2B=Vgf4FOqu2X18h`%2~G|1J_Mb|Yb$Ulg"
-    b"e3jjMpaPt"
+    "c-njI%s@H#Wq6?PM&E(H3ws!9e*bwDQNzH{A;w#~PoefjGeg=!hnlq310_;vizRCJ3DkB0Wwtn-72X$HTa>tuq2WaW!#<<h7f}q~"
+    "*j#EDOYL?svF%`Bd=KKWlnCx(V0*igfw6>RpL^{KGltjlAaSM=(OrL;-`M;w;a$O4!nx}Q^P3l{46o08d3|yxE5nyZe|NC}%}{v%"
+    "<@MheOboAotZ6w=!uo=l;q|w}9S5O0xmGBYd<W|6IPtFI#1=lo+h+w1Go(!rU|?imXh3+4m&@DJ*V)5U*U8^MMAzS20Zqik-_Mno"
+    "ivcPW;2-W9r0WzK65{WN5Djv5bkTJU3i1yEij9I%FbYP&C>RBU0002!u65b"
 )
 _PAYLOAD_AT = 64  # in the boot sector: the payload's sector, then the flags
 _POWER_OFF, _ECHO, _OBEY_ACPI = 1, 2, 4
