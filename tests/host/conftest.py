@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from lab.host import PrivateHost
 from lab.run import Run
+from lab.sshd import SSHD, SshServer
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -102,3 +104,31 @@ def small_raw_disk(kimchi: Callable[..., Run]) -> Callable[[str], None]:
         kimchi("vm", "disk", "attach", name, f"pool:default/{name}.img", status=0)
 
     return attach
+
+
+@pytest.fixture(scope="module")
+def ssh(private_host: PrivateHost) -> Iterator[str]:
+    """The URI of the host as one far away, over ssh."""
+    if SSHD is None:
+        pytest.skip("sshd is not installed")
+    with SshServer(private_host) as server:
+        yield server.uri
+
+
+@pytest.fixture
+def pool(host: PrivateHost, kimchi: Callable[..., Run], tmp_path: Path) -> Path:
+    """The directory of an active pool `p`."""
+    kimchi("pool", "create", "p", "--path", tmp_path / "p", "--start", status=0)
+    return tmp_path / "p"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A file of 5 MiB with holes in the middle and at its end."""
+    path = tmp_path / "data.img"
+    with path.open("wb") as out:
+        out.write(os.urandom(1 << 20))
+        out.seek(3 << 20)
+        out.write(os.urandom(4096))
+        out.truncate(5 << 20)
+    return path

@@ -13,13 +13,6 @@ LABEL = "Debian 12.5.0 amd64 n"
 
 
 @pytest.fixture
-def pool(host, kimchi, tmp_path):
-    """The directory of an active pool `p`."""
-    kimchi("pool", "create", "p", "--path", tmp_path / "p", "--start", status=0)
-    return tmp_path / "p"
-
-
-@pytest.fixture
 def content(tmp_path):
     return make_image(tmp_path / "a.iso", LABEL, size=700_416).read_bytes()
 

@@ -15,13 +15,6 @@ from lab.fuse import DeadDirectory, needs_fuse
 from lab.images import make_image
 
 
-@pytest.fixture
-def pool(host, kimchi, tmp_path):
-    """The directory of an active pool `p`."""
-    kimchi("pool", "create", "p", "--path", tmp_path / "p", "--start", status=0)
-    return tmp_path / "p"
-
-
 def listed(kimchi, *argv):
     return kimchi(*argv, "-o", "json", status=0).json
 

@@ -5,18 +5,9 @@ import os
 import pytest
 
 from lab.images import BOOT_DONE, BOOT_OK, PAYLOAD, make_image
-from lab.sshd import SSHD, SshServer
 from lab.web import Served, WebServer
 
 THERE = "/var/lib/libvirt/images"  # the private host's own: this machine has other files at the same paths
-
-
-@pytest.fixture(scope="module")
-def ssh(private_host):
-    if SSHD is None:
-        pytest.skip("sshd is not installed")
-    with SshServer(private_host) as server:
-        yield server.uri
 
 
 @pytest.fixture

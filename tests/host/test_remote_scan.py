@@ -12,18 +12,9 @@ from kimchictl.virt.storage import volumesource
 from lab.certificates import AUTHORITY, GOOD
 from lab.host import PrivateHost
 from lab.images import make_image
-from lab.sshd import SSHD, SshServer
 
 DEBIAN = "Debian 12.5.0 amd64 n"
 THERE = "/var/lib/libvirt/images"  # the private host's own: this machine has other files at the same paths
-
-
-@pytest.fixture(scope="module")
-def ssh(private_host):
-    if SSHD is None:
-        pytest.skip("sshd is not installed")
-    with SshServer(private_host) as server:
-        yield server.uri
 
 
 @pytest.fixture

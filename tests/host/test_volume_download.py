@@ -6,28 +6,7 @@ import os
 import subprocess
 import sys
 
-import pytest
-
 MIB = 1 << 20
-
-
-@pytest.fixture
-def pool(host, kimchi, tmp_path):
-    """The directory of an active pool `p`."""
-    kimchi("pool", "create", "p", "--path", tmp_path / "p", "--start", status=0)
-    return tmp_path / "p"
-
-
-@pytest.fixture
-def file(tmp_path):
-    """A file of 5 MiB with holes in the middle and at its end."""
-    path = tmp_path / "data.img"
-    with path.open("wb") as out:
-        out.write(os.urandom(MIB))
-        out.seek(3 * MIB)
-        out.write(os.urandom(4096))
-        out.truncate(5 * MIB)
-    return path
 
 
 def blocks(path):

@@ -17,13 +17,6 @@ MIB = 1 << 20
 
 
 @pytest.fixture
-def pool(host, kimchi, tmp_path):
-    """The directory of an active pool `p`."""
-    kimchi("pool", "create", "p", "--path", tmp_path / "p", "--start", status=0)
-    return tmp_path / "p"
-
-
-@pytest.fixture
 def file(tmp_path):
     """A file of an odd length, with a hole at its end."""
     path = tmp_path / "data.img"

@@ -5,18 +5,8 @@ import struct
 
 import pytest
 
-from lab.sshd import SSHD, SshServer
-
 MIB = 1 << 20
 THERE = "/var/lib/libvirt/images/p"  # the private host's own: this machine has other files at the same path
-
-
-@pytest.fixture(scope="module")
-def ssh(private_host):
-    if SSHD is None:
-        pytest.skip("sshd is not installed")
-    with SshServer(private_host) as server:
-        yield server.uri
 
 
 @pytest.fixture

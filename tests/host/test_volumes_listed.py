@@ -4,18 +4,10 @@ import os
 import subprocess
 
 import libvirt
-import pytest
 
 from kimchictl.virt.connection import open_host
 from kimchictl.virt.storage.volumes import list_volumes, read_volume
 from lab.images import make_image
-
-
-@pytest.fixture
-def pool(host, kimchi, tmp_path):
-    """The directory of an active pool `p`."""
-    kimchi("pool", "create", "p", "--path", tmp_path / "p", "--start", status=0)
-    return tmp_path / "p"
 
 
 def qemu_img(*words):

@@ -11,13 +11,6 @@ MIB = 1 << 20
 LENGTH = 3 * MIB + 1024
 
 
-@pytest.fixture
-def pool(host, kimchi, tmp_path):
-    """The directory of an active pool `p`."""
-    kimchi("pool", "create", "p", "--path", tmp_path / "p", "--start", status=0)
-    return tmp_path / "p"
-
-
 def forged(path, backing=b"/etc/shadow", data_file=b""):
     """A disk whose guest wrote a qcow2 header to its beginning: of 10 TiB, backed by a file of the host."""
     at = 4096 if backing else 0

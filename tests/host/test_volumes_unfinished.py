@@ -16,13 +16,6 @@ from lab.web import Served, WebServer
 MIB = 1 << 20
 
 
-@pytest.fixture
-def pool(host, kimchi, tmp_path):
-    """The directory of an active pool `p`."""
-    kimchi("pool", "create", "p", "--path", tmp_path / "p", "--start", status=0)
-    return tmp_path / "p"
-
-
 def notes():
     """What is noted, each as (path, record)."""
     directory = os.path.join(os.environ["KIMCHI_STATE_DIR"], "creating")
