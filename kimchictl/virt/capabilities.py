@@ -7,10 +7,11 @@ Machine        one combination of them for one guest, with what its emulator can
 
 import re
 from dataclasses import dataclass, replace
+from typing import Any
 
 from kimchictl.errors import Invalid, KimchiError
 from kimchictl.virt import xml
-from kimchictl.virt.connection import Host, asking
+from kimchictl.virt.connection import Host, asking, is_code
 
 # What a template says -> what libvirt and qemu call it.
 _ARCHES = {
@@ -18,6 +19,7 @@ _ARCHES = {
     **dict.fromkeys(("x86", "i386", "i486", "i586"), "i686"),
     "arm64": "aarch64",
 }
+_MOST_CPUS = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +83,37 @@ def read_capabilities(host: Host) -> Capabilities:
 def host_memory(host: Host) -> int:
     """The host's memory in MiB."""
     with asking(f"host {host.uri}: memory"):
-        return int(host.conn.getInfo()[1])
+        info = _node_info(host)
+        return int(info[1] if info else host.conn.getMemoryStats(-1)["total"] >> 10)
 
 
 def host_cpus(host: Host) -> int:
     """The host's CPUs."""
     with asking(f"host {host.uri}: cpus"):
-        return int(host.conn.getInfo()[2])
+        info = _node_info(host)
+        return int(info[2]) if info else _counted_cpus(host)
+
+
+def _node_info(host: Host) -> list[Any] | None:
+    """virNodeInfo; None where libvirt finds no /sys, as in a container, and fails without a word why."""
+    try:
+        return list(host.conn.getInfo())
+    except host.lib.libvirtError as error:
+        if not is_code(error, "INTERNAL_ERROR"):
+            raise
+        return None
+
+
+def _counted_cpus(host: Host) -> int:
+    """Those that the host's /proc/stat has times of: asked for one after another, until there is no such one."""
+    for number in range(_MOST_CPUS):
+        try:
+            host.conn.getCPUStats(number)
+        except host.lib.libvirtError:
+            if number == 0:
+                raise
+            return number
+    return _MOST_CPUS
 
 
 def host_name(host: Host) -> str:

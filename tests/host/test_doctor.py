@@ -31,6 +31,16 @@ def test_kvm_is_tried_and_what_it_says_is_remembered(host, kimchi):
         assert [name for name in os.listdir(os.environ["KIMCHI_CACHE_DIR"]) if name.startswith("kvm-")]
 
 
+def test_a_host_without_sys_tells_its_memory_and_cpus_all_the_same(host, kimchi):
+    told = kimchi("host", "show", "-o", "json", status=0).json
+    host.run(["mount", "-t", "tmpfs", "none", "/sys"])  # as in a container
+    try:
+        bare = kimchi("host", "show", "-o", "json", status=0).json
+    finally:
+        host.run(["umount", "/sys"])
+    assert bare["cpus"] == told["cpus"] and bare["memory"] > 0  # whose memory libvirt tells depends on /sys
+
+
 def test_the_rest_is_there(host, kimchi):
     wanted = {"libvirt", "firmware", "tpm", "streaming", "devices", "cgroups", "guest user", "virtlogd", "osinfo-db"}
     assert wanted | {"clock", "directories", "space", "collector", "scan"} <= set(found(kimchi))
