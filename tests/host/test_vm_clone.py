@@ -125,24 +125,35 @@ import os, signal, sys
 from kimchictl import cli
 from kimchictl.virt.domain import domains
 from kimchictl.virt.storage import volumechange, volumes
-domains.define = lambda *given: os.kill(os.getpid(), signal.SIGKILL)
+from kimchictl.actions.vms import clone_vm, unfinished
+die = lambda *given: os.kill(os.getpid(), signal.SIGKILL)
 where = sys.argv.pop(1)
 if where == "made":
     create = volumes.create_volume
-    volumes.create_volume = lambda *given: (create(*given), domains.define())
+    volumes.create_volume = lambda *given: (create(*given), die())
 if where == "copied":
     real = volumechange.clone_volume
-    volumechange.clone_volume = lambda *given: (real(*given), given[-1](1), domains.define())
+    volumechange.clone_volume = lambda *given: (real(*given), given[-1](1), die())
+if where == "noting":
+    unfinished.Note.has = die
+if where == "defining":
+    domains.define = die
+if where == "defined":
+    clone_vm.copy_nvram = die
 cli.main(sys.argv[1:])
 """
 
 
-@pytest.mark.parametrize("options", [("copied",), ("defining",), ("defining", "--linked")])
+OPTIONS = [("copied",), ("noting",), ("defining",), ("defining", "--linked"), ("defined",), ("defined", "--linked")]
+
+
+@pytest.mark.parametrize("options", OPTIONS)
 def test_what_a_killed_clone_left_goes_with_the_next_one(web, kimchi, options):
     pool, (where, *options) = web(), options
     subprocess.run([sys.executable, "-c", KILLED, where, "vm", "clone", "web", "test", *options], capture_output=True)
     assert "test.qcow2" in os.listdir(pool)
-    assert "test.qcow2 deleted" in kimchi("vm", "clone", "web", "test", status=0).err
+    said = kimchi("vm", "clone", "web", "test", status=0).err
+    assert "test.qcow2 deleted" in said and ("vm 'test' deleted" in said) == (where == "defined")
     own = "web-1.qcow2" if options else "web.qcow2"  # else the guest would write what a linked clone reads
     assert shown(kimchi, "web")["disks"][0]["source"] == str(pool / own)
     assert set(os.listdir(pool)) == {"test.qcow2", "web.qcow2", own}

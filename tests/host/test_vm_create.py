@@ -111,6 +111,12 @@ if where == "volume":
         real(*given)
         os.kill(os.getpid(), signal.SIGKILL)
     volumes.create_volume = create
+elif where == "defined":
+    real = domains.define
+    domains.define = lambda *given: (real(*given), os.kill(os.getpid(), signal.SIGKILL))
+elif where == "start":
+    from kimchictl.virt.domain import power
+    power.start = lambda *given: os.kill(os.getpid(), signal.SIGKILL)
 else:
     domains.define = lambda *given: os.kill(os.getpid(), signal.SIGKILL)
 cli.main(sys.argv[1:])
@@ -118,7 +124,7 @@ cli.main(sys.argv[1:])
 
 
 def killed(where, *argv):
-    """A create that is killed right after its volume was made, or just before its VM is defined."""
+    """A create that is killed right after its volume was made, before or after its VM is defined, or at its start."""
     done = subprocess.run([sys.executable, "-c", KILLED, where, "vm", "create", *map(str, argv)], capture_output=True)
     assert done.returncode == -signal.SIGKILL, done.stderr
 
@@ -137,6 +143,45 @@ def test_what_a_killed_create_left_goes_with_the_next_one(pool, kimchi, tmp_path
     assert all(f"pool:default/{name} deleted" in said for name in left) and "killed" in said
     assert sorted(os.listdir(pool)) == ["web-seed.iso", "web.qcow2"] and os.listdir(notes) == []
     assert "killed" not in kimchi("vm", "create", "db", "--template", "deb", status=0).err
+
+
+@pytest.mark.parametrize("where", ["defined", "start"])
+def test_a_vm_that_was_killed_before_it_started_goes_with_the_next_one_of_its_name(pool, kimchi, tmp_path, where):
+    (tmp_path / "user").write_text("#cloud-config\n")
+    options = ("web", "--template", "deb", "--start", "--cloud-init", tmp_path / "user")
+    killed(where, *options)
+    assert kimchi("vm", "list", "-o", "name", status=0).out == "web\n"
+    assert "killed" not in kimchi("vm", "create", "db", "--template", "deb", status=0).err
+    said = kimchi("vm", "create", *options, status=0).err
+    assert "vm 'web' deleted: its making was killed, and it never ran" in said
+    assert "pool:default/web.qcow2 deleted" in said and "pool:default/web-seed.iso deleted" in said
+    assert sorted(os.listdir(pool)) == ["db.qcow2", "web-seed.iso", "web.qcow2"]
+    assert os.listdir(Path(os.environ["KIMCHI_STATE_DIR"], "creating")) == []
+
+
+def test_of_a_row_those_go_too_whose_number_is_taken_again(pool, kimchi):
+    killed("start", "--template", "deb", "--count", "3", "--start")
+    left = kimchi("vm", "list", "-o", "name", status=0).out.split()
+    made = kimchi("vm", "create", "--template", "deb", status=0)
+    assert all(f"vm {name!r} deleted" in made.err for name in left)
+    assert kimchi("vm", "list", "-o", "name", status=0).out == "deb-vm-1\n" and os.listdir(pool) == ["deb-vm-1.qcow2"]
+
+
+@pytest.mark.parametrize(
+    "use", [["edit", "web", "--title", "mine"], ["start", "web"], ["autostart", "web"]], ids=" ".join
+)
+def test_a_vm_that_was_killed_before_it_started_stays_when_somebody_has_made_it_theirs(pool, kimchi, use):
+    killed("start", "web", "--template", "deb", "--start")
+    kimchi("vm", *use, status=0)
+    assert "vm 'web' already exists" in kimchi("vm", "create", "web", "--template", "deb", status=4).err
+    assert os.listdir(pool) == ["web.qcow2"]
+
+
+def test_a_vm_that_was_killed_before_it_started_stays_when_its_disk_was_written(pool, kimchi):
+    killed("start", "web", "--template", "deb", "--start")
+    subprocess.run(["qemu-io", "-c", "write 0 1M", pool / "web.qcow2"], check=True, capture_output=True)
+    kimchi("vm", "create", "web", "--template", "deb", status=4)
+    assert os.listdir(pool) == ["web.qcow2"]
 
 
 def test_a_secret_that_a_killed_create_left_goes_too_where_there_was_no_disk(pool, kimchi, host, tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """A copy of a volume with all that backs it."""
 
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from kimchictl.actions.storage.unfinished import require_finished
@@ -25,10 +26,12 @@ def clone_volume(
     new: str | None = None,
     progress: Progress = SILENT,
     state_dir: str | None = None,
+    made: Callable[[Volume], None] | None = None,
 ) -> Volume:
     """Copy a volume, with all that backs it, into `to_pool` (None: its own) as `new` (None: NAME-clone1).
 
-    With `state_dir` there is a note of it meanwhile. Raises NotFound, Exists, InUse, Invalid.
+    With `state_dir` there is a note of it meanwhile, also while `made` is told of the copy. Raises NotFound,
+    Exists, InUse, Invalid.
     """
     looks = volumes.find_volume(host, pool, name)
     if state_dir is not None:
@@ -41,8 +44,8 @@ def clone_volume(
     if title in volumes.names(host, target):
         raise Exists(f"volume {title!r} already exists in pool {target!r}")
     if volume.format == "raw" and looks.format not in ("raw", "iso", None):
-        return as_raw(copy_bytes(host, volume, target, title, progress, state_dir))
-    return copy_here(host, volume, target, title, progress, state_dir)
+        return as_raw(copy_bytes(host, volume, target, title, progress, state_dir, made))
+    return copy_here(host, volume, target, title, progress, state_dir, made)
 
 
 def _clone_name(name: str, taken: set[str]) -> str:

@@ -111,9 +111,18 @@ def resize_volume(host: "Host", volume: Volume, size: int, shrink: bool = False)
 
 
 def copy_here(
-    host: "Host", volume: Volume, pool: str, new: str, progress: Progress = SILENT, state_dir: str | None = None
+    host: "Host",
+    volume: Volume,
+    pool: str,
+    new: str,
+    progress: Progress = SILENT,
+    state_dir: str | None = None,
+    made: Callable[[Volume], None] | None = None,
 ) -> Volume:
-    """Have the host itself copy a volume. Raises NotFound, Exists, WrongState, Invalid."""
+    """Have the host itself copy a volume, and tell `made` of it while it is still noted.
+
+    Raises NotFound, Exists, WrongState, Invalid.
+    """
     # What a chain takes together is not known; a device is copied whole.
     total = volume.allocation if volume.backing is None and volume.type == "file" else None
     with noted(host, state_dir, "copy", pool, new, volume.capacity) as note:
@@ -125,9 +134,12 @@ def copy_here(
 
         progress.begin(f"copying {volume.name}", total, "bytes")
         try:
-            return volumechange.clone_volume(host, volume.pool, volume.name, pool, new, watch)
+            copy = volumechange.clone_volume(host, volume.pool, volume.name, pool, new, watch)
         finally:
             progress.end()
+        if made is not None:
+            made(copy)
+        return copy
 
 
 def require_known_chain(host: "Host", volume: Volume) -> None:

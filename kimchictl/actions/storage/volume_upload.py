@@ -11,7 +11,7 @@ A note (unfinished.py) tells the next verb of what a killed process left.
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from secrets import token_hex
 from shlex import quote
@@ -94,14 +94,26 @@ def _part_name(name: str) -> str:
 
 
 def copy_bytes(
-    host: "Host", volume: Volume, pool: str, new: str, progress: Progress = SILENT, state_dir: str | None = None
+    host: "Host",
+    volume: Volume,
+    pool: str,
+    new: str,
+    progress: Progress = SILENT,
+    state_dir: str | None = None,
+    made: Callable[[Volume], None] | None = None,
 ) -> Volume:
-    """Copy a volume through this machine as the bytes that it is, whatever they look like."""
+    """Copy a volume through this machine as the bytes that it is, whatever they look like.
+
+    `made` is told of it while it is still noted.
+    """
     size = volumes.find_both(host, volume.pool, volume.name)[1].size or volume.capacity or 0
     pieces = volumestream.download(host, volume.pool, volume.name, 0, size)
     with noted(host, state_dir, "copy", pool, new, size, grows=True) as note:
         progress.begin(f"copying {volume.name}", size, "bytes")
-        return _fill(host, pool, new, size, pieces, progress, note)
+        copy = _fill(host, pool, new, size, pieces, progress, note)
+        if made is not None:
+            made(copy)
+        return copy
 
 
 def _fill(

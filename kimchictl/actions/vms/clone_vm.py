@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from kimchictl.actions.storage import unfinished
 from kimchictl.actions.storage.clone_volume import clone_volume
 from kimchictl.actions.vms.plan_vm import PlannedVolume, volume_name
-from kimchictl.actions.vms.provision import define_vm, make_volume, undo_volume
+from kimchictl.actions.vms.provision import define_vm, make_volume, new_uuid, undo_volume
 from kimchictl.actions.vms.undo import take_back
 from kimchictl.actions.vms.unfinished import Note, note_for, sweep
 from kimchictl.actions.vms.vm_usage import as_raw, disk_volume, find_users
@@ -100,11 +100,15 @@ def volume_of(host: "Host", name: str, disk: VmDisk, linked: bool = False) -> Vo
     return as_raw(found) if disk.format == "raw" else found  # what its guest wrote there is no header
 
 
-def clean_up(host: "Host", plan: ClonePlan, pool: str | None, state_dir: str) -> list[str]:
-    """Take back what killed processes left of VMs, and of copies in the pools of the clone: a sentence for each."""
+def sweep_clones(host: "Host", name: str, new: str | None, state_dir: str) -> list[str]:
+    """Take back what killed processes left of VMs, one with the name of the clone too: a sentence for each."""
+    return sweep(host, state_dir, lambda found: found == new if new is not None else found.startswith(f"{name}-clone"))
+
+
+def sweep_copies(host: "Host", plan: ClonePlan, pool: str | None, state_dir: str) -> list[str]:
+    """Take back what killed processes left of copies in the pools of the clone: a sentence for each."""
     pools = {pool} if pool is not None else {volume.pool for _, volume in plan.own}
-    copies = [said for each in sorted(pools) for said in unfinished.take_back(host, state_dir, each)]
-    return sweep(host, state_dir) + copies
+    return [said for each in sorted(pools) for said in unfinished.take_back(host, state_dir, each)]
 
 
 def clone_vm(
@@ -122,8 +126,9 @@ def clone_vm(
     """
     root = read_definition(host, domains.find_domain(host, plan.source))
     before = xml.serialize(root)
-    clone = as_clone(root, plan.name)
-    note = note_for(state_dir, host, plan.name)
+    uuid = new_uuid()
+    clone = as_clone(root, plan.name, uuid)
+    note = note_for(state_dir, host, plan.name, goes_on=True)
     with ExitStack() as undo:
         undo.callback(note.done)
         if linked:
@@ -133,7 +138,7 @@ def clone_vm(
         for disk, volume in plan.own:
             made = making.overlay(disk, volume) if linked else making.copy(disk, volume, progress, state_dir)
             put_image(clone, disk.target, made.path or "", made.format or "raw", made.type)
-        define_vm(host, plan.name, xml.serialize(clone), undo)
+        define_vm(host, plan.name, xml.serialize(clone), undo, note, uuid)
         copy_nvram(host, plan.source, plan.name)
         undo.pop_all()
     note.done()
@@ -170,14 +175,15 @@ class _Making:
         return make_volume(self.host, planned, self.undo, self.note)
 
     def copy(self, disk: VmDisk, volume: Volume, progress: Progress, state_dir: str | None) -> Volume:
-        """It takes long, can be interrupted, and has a note of its own."""
+        """It takes long, can be interrupted, and has a note of its own until it is on that of the VM."""
         pool = self.pool or volume.pool
         name = _free(self.host, self.vm, disk.format or "raw", pool)
-        made = clone_volume(self.host, volume.pool, volume.name, pool, name, progress, state_dir)
+        return clone_volume(self.host, volume.pool, volume.name, pool, name, progress, state_dir, self._copied)
+
+    def _copied(self, made: Volume) -> None:
         with uninterrupted():
             undo_volume(self.host, made, self.undo, self.note.keep)
             self.note.has(made.pool, made.name, made.capacity)
-        return made
 
 
 def _free(host: "Host", vm: str, form: str, pool: str) -> str:

@@ -58,6 +58,18 @@ class Request:
         """Whether its VMs get the next numbers that are free, and not the one name."""
         return self.name is None or self.count > 1
 
+    @property
+    def stem(self) -> str:
+        """What its VMs' names begin with, if it `is_numbered`; the number follows behind a hyphen."""
+        return self.name if self.name is not None else f"{self.resolved.template.name.replace('/', '-')}-vm"
+
+    def may_be(self, name: str) -> bool:
+        """Whether a VM of it would be called `name`, were it free."""
+        if not self.is_numbered:
+            return name == self.name
+        number = name.removeprefix(f"{self.stem}-")
+        return number != name and number.isdecimal()
+
 
 @dataclass(frozen=True, slots=True)
 class PlannedSeed:
@@ -100,7 +112,7 @@ class VmPlan:
 def sketch(request: Request) -> VmPlan:
     """A plan that asks no host: the defaults are assumed to be there."""
     template = request.resolved.template
-    name = request.name or f"{stem_of(request)}-vm-1"
+    name = request.name or f"{request.stem}-1"
     domains.check_name(name)
     taken: set[str] = set()
     planned = []
@@ -141,11 +153,6 @@ def assemble(
 
 def _place(seed: PlannedSeed | None) -> str | None:
     return None if seed is None else f"{seed.pool}/{seed.name}"
-
-
-def stem_of(request: Request) -> str:
-    """What an unnamed VM's name begins with."""
-    return request.resolved.template.name.replace("/", "-")
 
 
 def volume_name(vm: str, form: str, taken: Container[str]) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from kimchictl.actions.vms.access import check_readable
 from kimchictl.actions.vms.findings import Findings
 from kimchictl.actions.vms.plan_storage import PlannedStorage
-from kimchictl.actions.vms.plan_vm import Request, VmPlan, assemble, is_block, stem_of
+from kimchictl.actions.vms.plan_vm import Request, VmPlan, assemble, is_block
 from kimchictl.catalog.records import Network
 from kimchictl.catalog.resolve import BUILT_IN
 from kimchictl.errors import Exists, Invalid, KimchiError, NotFound, WrongState, did_you_mean
@@ -82,8 +82,7 @@ class _Look:
         if wanted is not None and not self.request.is_numbered:
             names = [wanted]
         else:
-            stem = wanted if wanted is not None else f"{stem_of(self.request)}-vm"
-            free = (f"{stem}-{number}" for number in range(1, len(taken) + count + 1))
+            free = (f"{self.request.stem}-{number}" for number in range(1, len(taken) + count + 1))
             names = [name for name in free if name not in taken][:count]
         for name in names:
             self.findings.check(partial(domains.check_name, name))

@@ -44,14 +44,20 @@ class Made:
 
 
 def provision(
-    host: "Host", plan: VmPlan, undo: ExitStack, login: Login | None = None, state_dir: str | None = None
+    host: "Host",
+    plan: VmPlan,
+    undo: ExitStack,
+    login: Login | None = None,
+    state_dir: str | None = None,
+    goes_on: bool = False,
 ) -> Made:
     """Make the VM, which is off; each step goes on `undo`. `login` is for the server of its image.
 
-    With `state_dir` there is a note of it meanwhile, by which the next one cleans up if this process is killed. Raises
-    whatever went wrong, with nothing undone yet.
+    With `state_dir` there is a note of it meanwhile, by which the next one cleans up if this process is killed; where
+    it `goes_on`, as it is to be started, also after the VM is defined. Raises whatever went wrong, with nothing undone
+    yet.
     """
-    note = note_for(state_dir, host, plan.name)
+    note = note_for(state_dir, host, plan.name, goes_on)
     undo.callback(note.done)
     made = [make_volume(host, volume, undo, note) for volume in plan.volumes]
     disks = tuple(
@@ -64,17 +70,23 @@ def provision(
     if login is not None:
         note.begin()
         media = _with_login(host, plan, login, undo)
-    define_vm(host, plan.name, domain_xml(replace(plan.domain, disks=disks, media=media)), undo)
+    uuid = new_uuid()
+    define_vm(host, plan.name, domain_xml(replace(plan.domain, uuid=uuid, disks=disks, media=media)), undo, note, uuid)
     return Made(plan.name, note)
 
 
 def provision_named(
-    host: "Host", request: Request, plan: VmPlan, undo: ExitStack, state_dir: str | None = None
+    host: "Host",
+    request: Request,
+    plan: VmPlan,
+    undo: ExitStack,
+    state_dir: str | None = None,
+    goes_on: bool = False,
 ) -> Made:
     """The same; where its name is one of a row, and another process was quicker to take it, under the next one."""
     for left in reversed(range(ATTEMPTS)):
         try:
-            return provision(host, plan, undo, request.login, state_dir)
+            return provision(host, plan, undo, request.login, state_dir, goes_on)
         except Exists:
             undo.close()
             if not request.is_numbered or not left:
@@ -118,12 +130,10 @@ def _noted(host: "Host", note: Note, pool: str, name: str, capacity: int, seed: 
 
 def _make_seed(host: "Host", plan: VmPlan, seed: PlannedSeed, undo: ExitStack, note: Note) -> VmPlan:
     """The plan with the seed where it really is."""
-    from uuid import uuid4
-
     from kimchictl.media.seed import seed_image
     from kimchictl.virt.storage.volumestream import upload
 
-    image = seed_image(seed.user_data, plan.name, str(uuid4()))
+    image = seed_image(seed.user_data, plan.name, new_uuid())
     with uninterrupted(), _noted(host, note, seed.pool, seed.name, len(image), seed=True):
         made = upload(host, seed.pool, seed.name, len(image), (image,))
         undo_volume(host, made, undo, note.keep)
@@ -148,8 +158,17 @@ def with_secret(host: "Host", vm: str, medium: Medium, login: Login, undo: ExitS
     return replace(medium, user=login.user, secret=usage)
 
 
-def define_vm(host: "Host", name: str, document: str, undo: ExitStack) -> None:
-    """Define a VM, which is undefined when it is undone. Raises Exists, Invalid."""
+def new_uuid() -> str:
+    """A UUID of RFC 9562's version 4."""
+    from uuid import uuid4
+
+    return str(uuid4())
+
+
+def define_vm(host: "Host", name: str, document: str, undo: ExitStack, note: Note, uuid: str) -> None:
+    """Define a VM by a `document` with that `uuid`; it is undefined when it is undone. Raises Exists, Invalid."""
+    note.defining(uuid)
     with uninterrupted():
         domains.define(host, name, document)
         undo.callback(take_back, host, f"vm {name!r} is left behind", lambda: undefine_vm(host, name))
+    note.defined()

@@ -67,7 +67,7 @@ class Provisioning:
         half = self._halves[plan.name] = _Half()
         self._undo.push(half.undo)
         try:
-            half.made = provision_named(self._host, self._request, plan, half.undo, self._state_dir)
+            half.made = provision_named(self._host, self._request, plan, half.undo, self._state_dir, self._start)
         except KimchiError as error:
             half.undo.close()
             half.error = error

@@ -1,21 +1,27 @@
 """VMs that were being made when their process was killed: nothing undid its steps, so the next one does.
 
-    STATE/creating/HEX.json    see kimchictl.actions.host.notes; here with the VM's name, and each volume from before it
-                               is made. Removed when the VM is finished or all was taken back
+    STATE/creating/HEX.json    see kimchictl.actions.host.notes; here with the VM's `name`, and each volume from before
+                               it is made. Where more is to come once the VM is defined, a start or its firmware's
+                               variables, also `domain`: its UUID from before it is defined, and how all of it looks.
+                               Removed when the VM is finished or all was taken back
 
-Swept is only what is provably ours and that nothing uses: see kimchictl.actions.storage.unfinished. A VM that was
-defined is whole, and stays.
+Swept is only what is provably ours and that nothing uses: see kimchictl.actions.storage.unfinished. A VM goes when the
+next one is to have its name, and while it is off and looks as it did when it was defined: it never ran, and nobody has
+made it theirs. Any other that was defined is whole, and stays.
 """
 
+import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kimchictl.actions.host.notes import find_notes, is_abandoned, new_note, remove_note, write_note
 from kimchictl.actions.storage.unfinished import in_use, is_ours, is_sound
 from kimchictl.errors import KimchiError, NotFound
+from kimchictl.virt.connection import asking
 from kimchictl.virt.domain import domains
+from kimchictl.virt.domain.undefine import belongings_of, undefine_vm
 from kimchictl.virt.storage import volumes
 
 if TYPE_CHECKING:
@@ -24,12 +30,17 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Note:
-    """What is noted of one VM that is being made; without a `path` nothing is."""
+    """What is noted of one VM that is being made; without a `path` nothing is.
+
+    `goes_on`: it is not finished when it is defined.
+    """
 
     path: str | None
-    host: str
+    host: "Host"
     name: str
+    goes_on: bool = False
     volumes: list[dict[str, Any]] = field(default_factory=list)
+    domain: dict[str, Any] | None = None
     kept: bool = False
 
     def begin(self) -> None:
@@ -57,6 +68,18 @@ class Note:
         self.volumes.pop()
         self._write()
 
+    def defining(self, uuid: str) -> None:
+        """Before the VM is defined, with all of its volumes made."""
+        if self.path is not None and self.goes_on:
+            self.domain = {"uuid": uuid, "looks": _volumes_look(self.host, self.volumes)}
+            self._write()
+
+    def defined(self) -> None:
+        """It is; whoever changes it from now on has made it theirs."""
+        if self.domain is not None:
+            self.domain["looks"] |= _definition_looks(self.host, domains.find_domain(self.host, self.domain["uuid"]))
+            self._write()
+
     def keep(self) -> None:
         """Something could not be taken back, as libvirtd is gone: the next one shall try."""
         self.kept = True
@@ -69,22 +92,46 @@ class Note:
     def _write(self) -> None:
         if self.path is None:
             return
-        write_note(self.path, self.host, {"name": self.name, "volumes": self.volumes})
+        record = {"name": self.name, "volumes": self.volumes, "domain": self.domain}
+        write_note(self.path, self.host.uri, record)
 
 
-def note_for(state_dir: str | None, host: "Host", name: str) -> Note:
-    """A note of the VM `name`, which is written with its first volume or secret."""
+def note_for(state_dir: str | None, host: "Host", name: str, goes_on: bool = False) -> Note:
+    """A note of the VM `name`, which is written with its first volume or secret, or before it is defined."""
     path = new_note(state_dir) if state_dir and not host.is_test else None
-    return Note(path, host.uri, name)
+    return Note(path, host, name, goes_on)
 
 
-def sweep(host: "Host", state_dir: str) -> list[str]:
-    """Take back what killed processes left on this host; a sentence for each thing. Whoever is alive is left alone."""
+def _volumes_look(host: "Host", entries: list[dict[str, Any]]) -> dict[str, str]:
+    """How each volume looks on its host: a guest that writes to it changes that."""
+    looks = {}
+    for entry in entries:
+        volume, file = volumes.find_both(host, entry["pool"], entry["volume"])
+        looks[f"pool:{volume.pool}/{volume.name}"] = f"{volume.allocation} {file.size} {file.mtime}"
+    return looks
+
+
+def _definition_looks(host: "Host", domain: Any) -> dict[str, str]:
+    with asking(f"vm {domain.name()!r}"):
+        document = domain.XMLDesc(host.lib.VIR_DOMAIN_XML_INACTIVE)
+    return {"definition": hashlib.sha256(document.encode()).hexdigest()}
+
+
+def sweep(host: "Host", state_dir: str, is_wanted: Callable[[str], bool]) -> list[str]:
+    """Take back what killed processes left on this host; a sentence for each thing. Whoever is alive is left alone.
+
+    A VM that they defined goes if its name `is_wanted`; else it is left with all that is its, for another time.
+    """
     said: list[str] = []
     for path, record in find_notes(state_dir, host.uri):
         if not _is_sound(record) or not is_abandoned(record):
             continue
         try:
+            if _is_untouched(host, record):
+                if not is_wanted(record["name"]):
+                    continue
+                undefine_vm(host, record["domain"]["uuid"])
+                said.append(f"vm {record['name']!r} deleted: its making was killed, and it never ran")
             said += _taken_back(host, record)
             remove_note(path)
         except KimchiError as error:
@@ -94,8 +141,28 @@ def sweep(host: "Host", state_dir: str) -> list[str]:
 
 def _is_sound(record: dict[str, Any]) -> bool:
     """Whether it is a note of a VM, as they are written here."""
-    entries = record.get("volumes")
-    return isinstance(record.get("name"), str) and isinstance(entries, list) and all(map(is_sound, entries))
+    entries, domain = record.get("volumes"), record.get("domain")
+    sound = isinstance(record.get("name"), str) and isinstance(entries, list) and all(map(is_sound, entries))
+    if isinstance(domain, dict):
+        return sound and isinstance(domain.get("uuid"), str) and isinstance(domain.get("looks"), dict)
+    return sound and domain is None
+
+
+def _is_untouched(host: "Host", record: dict[str, Any]) -> bool:
+    """Whether its VM was defined, and is as it was then."""
+    noted = record.get("domain")
+    if noted is None:
+        return False
+    try:
+        domain = domains.find_domain(host, noted["uuid"])
+        now = {**_volumes_look(host, record["volumes"]), **_definition_looks(host, domain)}
+    except NotFound:
+        return False
+    if domains.state_of(host, domain) != "shutoff" or any(now.get(key) != look for key, look in noted["looks"].items()):
+        return False
+    has = belongings_of(host, domain)
+    with asking(f"vm {record['name']!r}"):
+        return not (has.snapshots or has.checkpoints or has.saved or domain.autostart())
 
 
 def _taken_back(host: "Host", record: dict[str, Any]) -> Iterator[str]:

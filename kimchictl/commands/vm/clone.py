@@ -29,9 +29,11 @@ def clone(app: App, name: str, new: str | None, linked: bool, pool: str | None, 
       kimchictl vm clone web
       kimchictl vm clone web test --linked
     """
-    from kimchictl.actions.vms.clone_vm import clean_up, clone_vm, plan_clone
+    from kimchictl.actions.vms.clone_vm import clone_vm, plan_clone, sweep_clones, sweep_copies
     from kimchictl.virt.storage.pools import find_active_pool
 
+    for sentence in () if dry_run else sweep_clones(app.host, name, new, app.places.own_state):
+        app.note(sentence)
     plan = plan_clone(app.host, name, new, linked)
     if pool is not None:
         find_active_pool(app.host, pool)
@@ -43,7 +45,7 @@ def clone(app: App, name: str, new: str | None, linked: bool, pool: str | None, 
             app.note(f"disk {disk.target!r}, pool:{volume.pool}/{volume.name}, would be {how}")
         app.note(f"vm {plan.source!r} would be cloned as {plan.name!r}")
         return
-    for sentence in clean_up(app.host, plan, pool, app.places.own_state):
+    for sentence in sweep_copies(app.host, plan, pool, app.places.own_state):
         app.note(sentence)
     with app.task(f"clone of vm {plan.source} as {plan.name}", app.host.uri) as progress:
         made = clone_vm(app.host, plan, pool, linked, progress, app.places.own_state)

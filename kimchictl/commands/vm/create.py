@@ -107,7 +107,7 @@ def create(
         request = replace(request, drivers=_driver_disc(app))
     request = _settled(app, request, dry_run)
     if not dry_run:
-        for sentence in sweep(app.host, app.places.own_state):
+        for sentence in sweep(app.host, app.places.own_state, request.may_be):
             app.note(sentence)
     plans, findings = plan_vms(app.host, request)
     findings.raise_all(f"vm {plans[0].name!r}")

@@ -4,10 +4,10 @@ from kimchictl.virt import xml
 from kimchictl.virt.domain.definition import child, remove_all
 
 
-def as_clone(root: xml.Element, name: str) -> xml.Element:
-    """`root`, changed in place: another name, no UUID, addresses, NVRAM file, fixed ports or host-side names."""
+def as_clone(root: xml.Element, name: str, uuid: str) -> xml.Element:
+    """`root`, changed in place: another name and UUID, no addresses, NVRAM file, fixed ports or host-side names."""
     child(root, "name").text = name
-    remove_all(root, "uuid")
+    child(root, "uuid").text = uuid
     for identity in root.findall("genid"):
         identity.text = None
     for system in root.findall("sysinfo/system"):

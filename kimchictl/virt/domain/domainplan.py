@@ -44,6 +44,7 @@ class DomainPlan:
     description: str | None = None
     password: str | None = field(default=None, repr=False)  # of the display
     seed: str | None = None  # "POOL/VOLUME" of the cloud-init data that were made for it
+    uuid: str | None = None  # None: libvirt makes one
 
 
 def medium(location: str, block: bool = False) -> Medium:

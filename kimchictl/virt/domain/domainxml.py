@@ -18,6 +18,8 @@ def domain_xml(plan: DomainPlan) -> str:
     template, hardware = plan.template, choose_hardware(plan.template, plan.machine)
     domain = xml.Element("domain", type=hardware.virt_type)
     xml.add(domain, "name", plan.name)
+    if plan.uuid:
+        xml.add(domain, "uuid", plan.uuid)
     if plan.title:
         xml.add(domain, "title", plan.title)
     if plan.description:
