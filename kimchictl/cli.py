@@ -33,7 +33,7 @@ GROUPS = {
     "task": ("kimchictl.commands.task:task", "Work that takes long: what runs, what ran, and who did it."),
     "config": ("kimchictl.commands.config:config", "The configuration and where it comes from."),
     "completion": ("kimchictl.commands.completion:completion", "Print the completion script of a shell."),
-    "help": ("kimchictl.commands.help:help_", "Explain a subject: output, filters, exit-status, places."),
+    "help": ("kimchictl.commands.help:help_", "Explain a command, or a subject: output, filters, exit-status, places."),
 }
 
 COMPLETE = "_KIMCHICTL_COMPLETE"  # the environment variable that a shell's completion sets
@@ -52,7 +52,16 @@ class Terminated(BaseException):
 )
 @click.option("--version", help="Show the version and exit.", **ending(lambda _: f"kimchictl {__version__}"))
 def kimchictl() -> None:
-    """Find the images on a host, name the system on each, make templates of them and VMs of the templates."""
+    """Find the images on a host, name the system on each, make templates of them and VMs of the templates.
+
+    \b
+    First steps:
+      kimchictl host check                      what the host still lacks, and what mends it
+      kimchictl pool create default --type dir --path /var/lib/libvirt/images --start
+      kimchictl iso scan --deep PATH            which images are there
+      kimchictl template create --from-scan     a template of each
+      kimchictl vm create --template NAME --start
+    """
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -31,6 +31,21 @@ def test_wrong_usage_is_one_line_and_a_hint(kimchi):
     assert done.out == ""
 
 
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (("create",), "template create, vm create, pool create, volume create"),
+        (("ls", "-q"), "iso ls, distro ls, template ls, vm ls, pool ls, volume ls, network ls, task ls"),
+        (("detach", "web"), "vm disk detach, vm nic detach"),
+        (("vm", "detach", "web"), "vm disk detach, vm nic detach"),
+        (("vm", "upload"), None),
+    ],
+)
+def test_where_a_verb_stands_for_its_group_the_groups_that_have_it_are_said(kimchi, words, meant):
+    hint = kimchi("-o", "json", *words, status=2).error["hint"]
+    assert hint == f"did you mean {meant}" if meant else hint.startswith("there are: list, show,")
+
+
 def test_the_verb_of_another_group_that_means_the_same_is_understood(kimchi):
     assert kimchi("distro", "delete", "none", status=3).err == kimchi("distro", "remove", "none", status=3).err
 

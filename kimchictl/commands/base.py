@@ -9,7 +9,7 @@ decorators list_options, names_argument, yes_option...
 import importlib
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -94,12 +94,26 @@ class Group(Accepting, click.Group):
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         name = args[0]
         if self._resolve(ctx, name) not in self.list_commands(ctx) and not name.startswith("-"):
-            raise UsageError(f"there is no command {ctx.command_path + ' ' + name!r}", self._hint(ctx, name))
+            raise UsageError(f"there is no command {ctx.command_path + ' ' + name!r}", self.hint(ctx, name))
         return super().resolve_command(ctx, args)
 
-    def _hint(self, ctx: click.Context, name: str) -> str:
-        known = self.list_commands(ctx)
+    def hint(self, ctx: click.Context, name: str, also: Iterable[str] = ()) -> str:
+        """What to type in place of `name`, which is none of the commands here nor one of what there is `also`."""
+        if deeper := self._deeper(ctx, name):
+            return "did you mean " + ", ".join(deeper)
+        known = [*self.list_commands(ctx), *also]
         return did_you_mean(name, known, "there are: " + ", ".join(known))
+
+    def _deeper(self, ctx: click.Context, name: str) -> list[str]:
+        """Where a group below has a command of that name, on the nearest level: "vm list" of "list"."""
+        level: list[tuple[str, Group]] = [(ctx.command_path, self)]
+        while level:
+            members = [(path, group, word) for path, group in level for word in group.list_commands(ctx)]
+            below = [(f"{path} {word}", group.get_command(ctx, word)) for path, group, word in members]
+            level = [(path, group) for path, group in below if isinstance(group, Group)]
+            if found := [path for path, group in level if group.get_command(ctx, name) is not None]:
+                return [f"{path.partition(' ')[2]} {name}" for path in found]
+        return []
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         rows = []

@@ -1,11 +1,15 @@
-"""`kimchictl help SUBJECT`: what holds for all commands, in a screen each."""
+"""`kimchictl help`: what holds for all commands, in a screen a subject, and the help of each command."""
+
+from collections.abc import Sequence
 
 import click
 
-from kimchictl.commands.base import Command
+from kimchictl.commands.base import Command, Group
 from kimchictl.config import KEYS
-from kimchictl.errors import KimchiError
+from kimchictl.errors import KimchiError, UsageError
 from kimchictl.render import write_out
+
+SUBJECTS = ("output", "filters", "exit-status", "places")
 
 OUTPUT = """\
 Data goes to standard output; everything said to a person goes to standard error.
@@ -54,24 +58,53 @@ The connection: -c, KIMCHICTL_CONNECT, LIBVIRT_DEFAULT_URI, else libvirt's own d
 """
 
 
-@click.command("help", cls=Command)
-@click.argument("subject", required=False, type=click.Choice(("output", "filters", "exit-status", "places")))
-@click.pass_context
-def help_(ctx: click.Context, subject: str | None) -> None:
-    """Explain a subject: output, filters, exit-status, places.
+def _offered(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """What a shell is told: the subjects and the groups, or the commands of the group that is on the line."""
+    given = ctx.params[param.name or ""] or ()
+    try:
+        at = _reached(ctx.find_root(), given)
+    except UsageError:
+        return []
+    commands = at.command.list_commands(at) if isinstance(at.command, Group) else []
+    return [word for word in [*commands, *(() if given else SUBJECTS)] if word.startswith(incomplete)]
 
-    Without a subject: which commands there are.
+
+@click.command("help", cls=Command)
+@click.argument("words", metavar="[SUBJECT | COMMAND...]", nargs=-1, shell_complete=_offered)
+@click.pass_context
+def help_(ctx: click.Context, words: tuple[str, ...]) -> None:
+    """Explain a command, or a subject: output, filters, exit-status, places.
+
+    Without either: which commands there are.
 
     \b
     Examples:
       kimchictl help filters
       kimchictl help exit-status
+      kimchictl help vm create
     """
-    if subject is None:
-        write_out(ctx.find_root().get_help() + "\n")
-        return
-    texts = {"output": OUTPUT, "filters": FILTERS, "places": PLACES + _keys(), "exit-status": exit_statuses()}
-    write_out(texts[subject])
+    if len(words) == 1 and words[0] in SUBJECTS:
+        write_out(_text_of(words[0]))
+    else:
+        write_out(_reached(ctx.find_root(), words).get_help() + "\n")
+
+
+def _text_of(subject: str) -> str:
+    return {"output": OUTPUT, "filters": FILTERS, "places": PLACES + _keys(), "exit-status": exit_statuses()}[subject]
+
+
+def _reached(root: click.Context, words: Sequence[str]) -> click.Context:
+    """The context of the command to which `words` lead from the root. Raises UsageError where they lead nowhere."""
+    at = root
+    for word in words:
+        if not isinstance(at.command, Group):
+            raise UsageError(f"{at.command_path!r} has no commands", f"see {at.command_path} --help")
+        command = at.command.get_command(at, word)
+        if command is None:
+            subjects = SUBJECTS if at is root else ()
+            raise UsageError(f"no help for {' '.join(words)!r}", at.command.hint(at, word, subjects))
+        at = click.Context(command, parent=at, info_name=command.name, **command.context_settings)
+    return at
 
 
 def exit_statuses() -> str:

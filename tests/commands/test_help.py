@@ -21,6 +21,27 @@ def test_without_a_subject_it_is_the_help_of_the_program(kimchi):
     assert kimchi("help", status=0).out == kimchi("--help", status=0).out
 
 
+@pytest.mark.parametrize("words", [("vm",), ("vm", "create"), ("vm", "disk", "attach"), ("help",)])
+def test_of_a_command_it_is_that_commands_help(kimchi, words):
+    assert kimchi("help", *words, status=0).out == kimchi(*words, "--help", status=0).out
+
+
+@pytest.mark.parametrize(
+    ("words", "message", "hint"),
+    [
+        (("filter",), "no help for 'filter'", "did you mean 'filters'?"),
+        (("vm", "creat"), "no help for 'vm creat'", "did you mean 'create'?"),
+        (("suspend",), "no help for 'suspend'", "did you mean vm suspend"),
+        (("vm", "create", "web"), "'kimchictl vm create' has no commands", "see kimchictl vm create --help"),
+        (("vm", "places"), "no help for 'vm places'", None),
+    ],
+)
+def test_words_that_lead_to_no_command_are_refused(kimchi, words, message, hint):
+    error = kimchi("-o", "json", "help", *words, status=2).error
+    assert error["message"] == message
+    assert hint in (None, error["hint"])
+
+
 def test_what_may_be_chosen_is_said_in_a_line(kimchi):
     assert "Choose from: bash, zsh, fish\n" in kimchi("completion", status=2).err
 

@@ -59,6 +59,21 @@ def test_the_names_of_what_is_on_the_host_are_offered(host, kimchi, words, names
     assert offered(*host, *words) == [("plain", name) for name in names]
 
 
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        (("",), ["iso", "places"]),
+        (("p",), ["pool", "places"]),
+        (("vm", "sn"), ["snapshot"]),
+        (("vm", "create", ""), []),
+        (("nosuch", ""), []),
+    ],
+)
+def test_help_is_offered_for_subjects_and_commands(kimchi, words, names):
+    found = [value for _, value in offered("help", *words)]
+    assert (found[:1] + found[-1:] if len(found) > 1 else found) == names
+
+
 def test_the_configured_hosts_are_offered(kimchi, monkeypatch, tmp_path):
     (tmp_path / "kimchictl.toml").write_text('[hosts.far]\nuri = "test:///default"\n')
     monkeypatch.setenv("KIMCHI_CONFIG_DIR", str(tmp_path))
