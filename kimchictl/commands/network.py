@@ -75,7 +75,9 @@ def start(app: App, names: tuple[str, ...]) -> int:
 @names_argument("network")
 @pass_app
 def stop(app: App, names: tuple[str, ...]) -> int:
-    """Stop virtual networks; guests on them lose their connection.
+    """Stop virtual networks; guests on them lose their link.
+
+    Those that run are named. Their link comes back when they are started anew on the network.
 
     \b
     Examples:

@@ -97,13 +97,34 @@ def start_network(host: Host, name: str) -> bool:
 
 
 def stop_network(host: Host, name: str) -> bool:
-    """False if it was inactive already. That a transient one is gone is noted."""
+    """False if it was inactive already. Noted are the VMs that lose their link, and that a transient one is gone."""
     network = find_network(host, name)
     with asking(f"network {name!r} does not stop"):
         if not network.isActive():
             return False
+        if guests := guests_on(host, name):
+            host.note(f"network {name!r}: these VMs lose their link until they are started anew: {', '.join(guests)}")
         persistent = network.isPersistent()
         network.destroy()
     if not persistent:
         host.note(f"network {name!r}: it was transient, and is gone")
     return True
+
+
+def guests_on(host: Host, name: str) -> list[str]:
+    """The names of the VMs that run with an interface on the network `name`, sorted."""
+    with asking(f"host {host.uri}: vm list"):
+        running = host.conn.listAllDomains(host.lib.VIR_CONNECT_LIST_DOMAINS_ACTIVE)
+    return sorted(domain.name() for domain in running if name in _networks_of(host, domain))
+
+
+def _networks_of(host: Host, domain: Any) -> set[str | None]:
+    """Those that the interfaces of a running VM are on; none of one that has ended meanwhile."""
+    try:
+        document = domain.XMLDesc(0)
+    except host.lib.libvirtError as error:
+        if is_code(error, "NO_DOMAIN"):
+            return set()
+        raise translate(error, f"vm {domain.name()!r}") from None
+    root = xml.parse(document, f"vm {domain.name()!r}")
+    return {source.get("network") for source in root.findall("devices/interface/source")}
