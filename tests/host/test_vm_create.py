@@ -71,6 +71,14 @@ def test_a_file_that_libvirt_has_not_seen_yet_takes_a_name_away(pool, kimchi):
     assert (pool / "web.qcow2").read_text() == "somebody's"
 
 
+def test_what_qemu_lacks_is_named_with_all_else_that_is_wrong(pool, kimchi):
+    kimchi("template", "edit", "deb", "--network", "user,model=virtoi", "--network", "user,model=foo", status=0)
+    said = kimchi("vm", "create", "a/b", "--template", "deb", "--pool", "nosuch").err
+    assert "no interface of model 'virtoi'" in said and "did you mean 'virtio'?" in said
+    assert "no interface of model 'foo'" in said and "pool 'nosuch' does not exist" in said and "'/'" in said
+    assert "no interface of model 'foo'" in kimchi("template", "check", "deb").out
+
+
 def test_a_bridge_that_is_not_there_is_noted(pool, kimchi):
     networks = ("--network", "bridge=virbr0", "--network", "bridge=nosuch")
     said = kimchi("vm", "create", "web", "--template", "deb", *networks, "--dry-run", status=0).err

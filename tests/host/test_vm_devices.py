@@ -198,4 +198,9 @@ def test_interfaces_that_cannot_be_are_refused(web, kimchi):
     kimchi("vm", "nic", "attach", "web", "default", "--mac", "xx", status=4)
     kimchi("vm", "nic", "detach", "web", "7", status=3)
     kimchi("vm", "nic", "set", "web", "0", status=2)
+    assert (
+        "no interface of model 'e1001'"
+        in kimchi("vm", "nic", "attach", "web", "user", "--model", "e1001", status=4).err
+    )
+    assert "did you mean" in kimchi("vm", "nic", "set", "web", "0", "--model", "e1001", status=4).err
     assert len(nics(kimchi)) == 1

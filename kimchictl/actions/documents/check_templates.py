@@ -101,11 +101,17 @@ class _About:
 
     def findings(self, template: Template, resolved: Resolved) -> list[Finding]:
         from kimchictl.virt.domain.machine import choose_hardware, find_machine
+        from kimchictl.virt.models import missing_devices
 
         whole = resolved.template
         found = [*self._pools(resolved), *self._networks(resolved), *self._access(template), *self._bases(template)]
         try:
-            choose_hardware(whole, find_machine(self.host, whole))
+            machine = find_machine(self.host, whole)
+            found += [
+                Finding(template.name, FAIL, str(wrong), wrong.hint)
+                for wrong in missing_devices(self.host, whole, machine)
+            ]
+            choose_hardware(whole, machine)
         except HostError:
             raise
         except KimchiError as error:

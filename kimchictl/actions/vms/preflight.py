@@ -20,6 +20,7 @@ from kimchictl.virt.capabilities import ASSUMED, Machine, host_memory
 from kimchictl.virt.domain import domains
 from kimchictl.virt.domain.domainplan import Medium, medium
 from kimchictl.virt.domain.machine import find_machine
+from kimchictl.virt.models import missing_devices
 from kimchictl.virt.storage import presence, volumes
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class _Look:
         networks = tuple(self._network(network) for network in self.template.networks or ())
         media = (*self._media(), *self._drivers())
         self.findings.check(self._check_memory)
+        self.findings.problems += missing_devices(self.host, self.template, machine)
         storage = PlannedStorage(self.host, self.request, self.findings)
         plans = []
         for name in names:

@@ -12,6 +12,7 @@ from kimchictl.virt import xml
 from kimchictl.virt.domain import devices
 from kimchictl.virt.domain.devices import Scope
 from kimchictl.virt.domain.domainread import VmNic, read_nic
+from kimchictl.virt.models import require_nic_model
 
 if TYPE_CHECKING:
     from kimchictl.virt.connection import Host
@@ -54,6 +55,7 @@ def attach_nic(host: "Host", name: str, network: Network, mac: str | None = None
     _require(host, network)
     found = _all(host, scope)
     model = network.model or (read_nic(found[0]).model if found else None) or "virtio"
+    _require_model(host, scope, model)
     element = xml.Element("interface", type=network.type)
     if mac is not None:
         xml.add(element, "mac", address=checked_mac(host, scope, mac))
@@ -69,6 +71,11 @@ def attach_nic(host: "Host", name: str, network: Network, mac: str | None = None
 def _require(host: "Host", network: Network) -> None:
     if network.type == "network":
         require_network(host, network.name or "")
+
+
+def _require_model(host: "Host", scope: Scope, model: str) -> None:
+    emulator = next((each.text for each in devices.find_devices(host, scope, "emulator")), None)
+    require_nic_model(host, model, devices.machine_of(host, scope), emulator)
 
 
 def checked_mac(host: "Host", scope: Scope, mac: str) -> str:
@@ -129,6 +136,7 @@ def set_nic(
     if link is not None:
         _replace(element, "link", state=link)
     if model is not None:
+        _require_model(host, scope, model)
         _replace(element, "model", type=model)
     if scope.config and not scope.live:
         _redefine(host, scope, nic, element)
