@@ -8,7 +8,7 @@ from kimchictl.actions.documents.editor import edit_document
 from kimchictl.errors import Invalid, KimchiError
 from kimchictl.media.descriptors import read_media
 from kimchictl.media.naming.rules import Labels, all_hits, parse_rule
-from kimchictl.media.naming.taught import teach
+from kimchictl.media.naming.taught import require_bearable, teach, usable_rules
 from kimchictl.media.records import Media
 from kimchictl.media.source import Source
 from kimchictl.store import Document, FileStore
@@ -36,11 +36,19 @@ def rule_for(source: Source, distro: str, version: str, name: str | None) -> dic
 
 
 def keep_rule(rules: FileStore, document: dict[str, Any], replace: bool) -> Document:
-    """Write the rule into one's own layer. Raises Exists unless `replace`, Locked, Failed."""
+    """Write the rule into one's own layer. Raises Exists unless `replace`, Invalid, Locked, Failed."""
+    _require_bearable(rules, document)
     with rules.session() as session:
         return (
             session.put(document["name"], document) if replace else session.put(document["name"], document, expect=None)
         )
+
+
+def _require_bearable(rules: FileStore, document: dict[str, Any]) -> None:
+    """Raises Invalid for what is no rule, and for one too many."""
+    rule = parse_rule(document, repr(document["name"]))
+    others, _ = usable_rules([each for each in rules.read().documents.values() if each.name != rule.name])
+    require_bearable(rule, sum(other.ways for other in others))
 
 
 def names_as(document: dict[str, Any], media: Media) -> str | None:
@@ -52,20 +60,17 @@ def names_as(document: dict[str, Any], media: Media) -> str | None:
 def list_rules(rules: FileStore) -> list[RuleRecord]:
     """The rules of this site and of packages, and those that cannot be used, with the reason."""
     listing = rules.read()
-    records = [show_rule(document) for document in listing.documents.values()]
+    _, problems = usable_rules(listing.documents.values())
+    records = [show_rule(document, problems.get(document.name)) for document in listing.documents.values()]
     for damaged in listing.damaged:
         name = damaged.name or os.path.basename(damaged.path)
         records.append(RuleRecord(name, None, None, None, None, damaged.path, str(damaged)))
     return records
 
 
-def show_rule(document: Document) -> RuleRecord:
-    """One rule for a list."""
-    data, problem = document.data, None
-    try:
-        parse_rule(data, repr(document.name))
-    except KimchiError as error:
-        problem = str(error)
+def show_rule(document: Document, problem: KimchiError | None) -> RuleRecord:
+    """One rule for a list, with what keeps it from naming anything."""
+    data = document.data
     match = data.get("match")
     first = match[0] if isinstance(match, list) and match and isinstance(match[0], dict) else {}
     pattern = next((text for text in first.values() if isinstance(text, str)), None)
@@ -77,7 +82,7 @@ def show_rule(document: Document) -> RuleRecord:
         pattern,
         document.origin,
         document.path,
-        problem,
+        str(problem) if problem else None,
     )
 
 
@@ -88,9 +93,9 @@ def edit_rule(rules: FileStore, name: str) -> bool:
     def accept(data: Any) -> bool:
         if not isinstance(data, dict):
             raise Invalid(f"rule {name!r} must be a JSON object")
-        parse_rule(data, repr(name))
         if data.get("name") != name:
             raise Invalid(f"rule {name!r}: the key name cannot be changed here")
+        _require_bearable(rules, data)
         with rules.session() as session:
             session.put(name, data, expect=document)
         return True

@@ -21,6 +21,7 @@ from kimchictl.media.records import Identity, Media
 
 # osinfo-db's own ids under the names that users type, and those it has since given up.
 OSINFO_NAMES = {"win": "windows", "archlinux": "arch", "guix": "guix-system"}
+NO_DATABASE = "no osinfo-db is installed (the package osinfo-db brings it)"
 # El Torito's platform ids (section 2.1): 80x86, PowerPC; 2 is a Mac, 0xEF any machine with UEFI.
 _PLATFORMS = {0: "x86_64", 1: "ppc"}
 _YEAR = 365 * 86400
@@ -72,11 +73,11 @@ class Namer:
         labels = Labels.of(media)
         taught = list(all_hits(self.taught, labels))
         if _OWN_FILES.search(media.volume_id):
-            return _Found(taught, [], [], self.database.date, own_files=True)
+            return _Found(taught, [], [], self.database, own_files=True)
         entries = self.database.matches(media)
         if arch := labels.arch():
             entries = [replace(entry, arch=arch) for entry in entries]
-        return _Found(taught, entries, list(all_hits(self.rules, labels)), self.database.date)
+        return _Found(taught, entries, list(all_hits(self.rules, labels)), self.database)
 
     def _inside(self, seen: Hit, chosen: Candidate | None) -> Candidate:
         """What a file of the medium says, with what only the label gave."""
@@ -97,7 +98,7 @@ class _Found:
     taught: list[Hit]
     entries: list[Entry]
     hits: list[Hit]
-    database_date: str
+    database: Database
     own_files: bool = False
 
     def choose(self) -> tuple[Candidate | None, str]:
@@ -109,12 +110,14 @@ class _Found:
         exact = next(iter(self._best()), None)
         hit = self.hits[0] if self.hits else None
         if hit is not None and (exact is None or self._reads_more(hit, exact)):
-            return _of_hit(hit, "rule"), "osinfo-db does not know this release, a rule reads it off the label"
+            silent = "osinfo-db does not know this release" if self.database else NO_DATABASE
+            return _of_hit(hit, "rule"), f"{silent}, a rule reads it off the label"
         if exact is not None:
             return _refined(_of_entry(exact), hit), "osinfo-db has an entry for these labels"
         if self.entries:
             return _of_entry(self.entries[0]), "osinfo-db knows the distribution, not the release"
-        return None, "neither osinfo-db nor a rule knows these labels"
+        silent = "neither osinfo-db nor a rule knows these labels"
+        return None, silent if self.database else f"{NO_DATABASE}, and no rule knows these labels"
 
     def _reads_more(self, hit: Hit, exact: Entry) -> bool:
         """Whether the rule is right against a database entry that names the same distribution.
@@ -126,7 +129,7 @@ class _Found:
         if hit.distro.lower() != known.distro.lower() or not hit.version[:1].isdigit():
             return False
         if exact.system.version and not exact.system.version[:1].isdigit():
-            return self.database_date < time.strftime("%Y-%m-%d", time.gmtime(time.time() - _YEAR))
+            return self.database.date < time.strftime("%Y-%m-%d", time.gmtime(time.time() - _YEAR))
         return hit.version.startswith(known.version) and hit.version[len(known.version) :][:1].isdigit()
 
     def undecided(self, chosen: Candidate | None) -> bool:

@@ -114,7 +114,10 @@ class _Walk:
         for option in options:
             self.sequence(option, after, repeated)
         beginnings = [_beginnings(option, after.again | after.beyond) for option in options]
-        alike = sum(not _apart(one, other) for one, other in combinations(beginnings, 2))
+        # Most have no first character in common, which is seen at once: there may be thousands of pairs.
+        heads = [reduce(or_, (start[0] if start else -1 for start in each)) for each in beginnings]
+        pairs = combinations(zip(heads, beginnings, strict=True), 2)
+        alike = sum(bool(head & first) and not _apart(one, other) for (head, one), (first, other) in pairs)
         if alike and repeated:
             raise TooCostly("it repeats alternatives that can match the same text")
         self.factor *= 1 + alike

@@ -20,8 +20,11 @@ _FLAGS = ("live", "coarse")
 _LENGTHS = {"volume": MAX_VOLUME_ID, "inside": MAX_INSIDE, "edition": MAX_VOLUME_ID + LABEL}
 
 
-def check_rule(document: Mapping[str, Any], where: str) -> None:
-    """Raises Invalid, naming `where` and the key, for a rule that is not as `kimchictl.media.naming.rules` says."""
+def check_rule(document: Mapping[str, Any], where: str) -> int:
+    """The ways that its patterns have through the labels of one image (see `pattern_cost`), all together.
+
+    Raises Invalid, naming `where` and the key, for a rule that is not as `kimchictl.media.naming.rules` says.
+    """
     for key in ("name", "distro", "match"):
         if not document.get(key):
             raise Invalid(f"rule {where} lacks the key {key!r}")
@@ -34,8 +37,7 @@ def check_rule(document: Mapping[str, Any], where: str) -> None:
     for key in _TABLES:
         table = document.get(key, {})
         _require(isinstance(table, dict) and _is_texts(list(table.values())), where, key, "a table of texts")
-    _check_match(document["match"], where)
-    _check_pairs(document, where)
+    return _check_match(document["match"], where) + _check_pairs(document, where)
 
 
 def _require(holds: bool, where: str, key: str, what: str) -> None:
@@ -47,30 +49,28 @@ def _is_texts(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(text, str) for text in value)
 
 
-def _check_match(match: object, where: str) -> None:
+def _check_match(match: object, where: str) -> int:
     if not isinstance(match, list) or not all(isinstance(option, dict) and option for option in match):
         raise Invalid(f"rule {where}: 'match' must be a list of objects with a pattern for each label")
     pairs = [pair for option in match for pair in option.items()]
     _require(len(pairs) <= MAX_PATTERNS, where, "match", f"{MAX_PATTERNS} patterns at most")
-    for label, text in pairs:
+    for label, _ in pairs:
         if label not in LABELS:
             raise Invalid(f"rule {where}: there is no label {label!r}", f"the labels are {', '.join(LABELS)}")
-        _check_pattern(text, label, where)
+    return sum(_check_pattern(text, label, where) for label, text in pairs)
 
 
-def _check_pairs(document: Mapping[str, Any], where: str) -> None:
+def _check_pairs(document: Mapping[str, Any], where: str) -> int:
     """`variant` and `edition`, lists that begin with a pattern."""
-    variant = document.get("variant")
+    ways, variant = 0, document.get("variant")
     if variant is not None and not isinstance(variant, str):
         form = isinstance(variant, list) and all(_is_texts(pair) and len(pair) == 2 for pair in variant)
         _require(form, where, "variant", "a text or a list of [pattern, text]")
-        for pattern, _ in variant:
-            _check_pattern(pattern, "variant", where)
+        ways += sum(_check_pattern(pattern, "variant", where) for pattern, _ in variant)
     edition = document.get("edition", [])
     form = isinstance(edition, list) and all(_is_edition(entry) for entry in edition)
     _require(form, where, "edition", "a list of [pattern, edition, true or false]")
-    for pattern, *_ in edition:
-        _check_pattern(pattern, "edition", where)
+    return ways + sum(_check_pattern(pattern, "edition", where) for pattern, *_ in edition)
 
 
 def _is_edition(entry: object) -> bool:
@@ -82,15 +82,15 @@ def _is_edition(entry: object) -> bool:
     )
 
 
-def _check_pattern(text: object, key: str, where: str) -> None:
-    """A label's pattern with its `<parts>`; those of `variant` and `edition` have none."""
+def _check_pattern(text: object, key: str, where: str) -> int:
+    """The ways of a label's pattern with its `<parts>`; those of `variant` and `edition` have none."""
     if not isinstance(text, str) or len(text) > MAX_PATTERN:
         raise Invalid(f"rule {where}: the pattern for {key!r} must be a text of at most {MAX_PATTERN} characters")
     try:
         full = expanded(text) if key in LABELS else text
         if len(full) > MAX_EXPANDED:
             raise Invalid(f"rule {where}: the pattern for {key!r} has too many parts")
-        check_cost(full, PATTERN_FLAGS, _LENGTHS.get(key, LABEL), searched=key == "edition")
+        ways = check_cost(full, PATTERN_FLAGS, _LENGTHS.get(key, LABEL), searched=key == "edition")
         re.compile(full, PATTERN_FLAGS)
     except KeyError as error:
         raise Invalid(f"rule {where}: the pattern for {key!r} has an unknown part <{error.args[0]}>") from None
@@ -99,3 +99,4 @@ def _check_pattern(text: object, key: str, where: str) -> None:
         raise Invalid(f"rule {where}: the pattern for {key!r} could take long to match: {error}", hint) from None
     except (re.error, RecursionError, OverflowError) as error:
         raise Invalid(f"rule {where}: the pattern for {key!r} is not a regular expression: {error}") from None
+    return ways

@@ -71,10 +71,11 @@ class Hit:
 
 @dataclass(slots=True)
 class Rule:
-    """One rule; its patterns are compiled when its literal is first seen in a label."""
+    """One rule; its patterns are compiled when its literal is first seen in a label. `ways`: what they can cost."""
 
     document: Mapping[str, Any]
     when: tuple[str, ...] = ()
+    ways: int = 0
     _compiled: list[dict[str, re.Pattern[str]]] | None = field(default=None, repr=False)
 
     @property
@@ -187,8 +188,8 @@ def _edition(rule: Mapping[str, Any], labels: Labels) -> tuple[str | None, bool 
 
 def parse_rule(document: Mapping[str, Any], where: str) -> Rule:
     """The rule in `document`, checked: a taught one was perhaps written by hand. Raises Invalid naming `where`."""
-    check_rule(document, where)
-    return Rule(document, tuple(word.lower() for word in document.get("when", ())))
+    ways = check_rule(document, where)
+    return Rule(document, tuple(word.lower() for word in document.get("when", ())), ways)
 
 
 @cache

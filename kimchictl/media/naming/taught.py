@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Collection
 from typing import Any
 
 from kimchictl.config import Places
@@ -10,9 +11,10 @@ from kimchictl.media.naming.arches import ARCH_PATTERN
 from kimchictl.media.naming.labels import Labels
 from kimchictl.media.naming.rules import Rule, parse_rule
 from kimchictl.media.records import Media
-from kimchictl.store import FileStore, Layer
+from kimchictl.store import Document, FileStore, Layer
 
 KIND = "rules"
+MAX_WAYS = 10_000_000  # through the labels of one image, all rules of a site together: 0.2 s; a taught one has a few
 
 # What generalises: an architecture, a version or a date.
 _VARIABLE = re.compile(
@@ -33,13 +35,31 @@ def taught_rules(places: Places) -> list[Rule]:
         listing = FileStore(KIND, layers, lock_timeout=1.0).read()
     except KimchiError:
         return []  # to name an image is not worth failing for a directory that is locked or not ours to read
-    rules = []
-    for document in reversed(listing.documents.values()):
+    return usable_rules(listing.documents.values())[0]
+
+
+def usable_rules(documents: Collection[Document]) -> tuple[list[Rule], dict[str, KimchiError]]:
+    """The rules in `documents`, lowest layer first, in the order in which they count; why others name nothing."""
+    rules: list[Rule] = []
+    problems: dict[str, KimchiError] = {}
+    ways = 0
+    for document in reversed([*documents]):
         try:
-            rules.append(parse_rule(document.data, repr(document.name)))
-        except KimchiError:
+            rule = parse_rule(document.data, repr(document.name))
+            require_bearable(rule, ways)
+        except KimchiError as error:
+            problems[document.name] = error
             continue
-    return rules
+        rules.append(rule)
+        ways += rule.ways
+    return rules, problems
+
+
+def require_bearable(rule: Rule, others: int) -> None:
+    """Raises Invalid where `rule` and others with so many ways through the labels of an image could take long."""
+    if rule.ways + others > MAX_WAYS:
+        message = f"rule {rule.name!r} could take long to match, together with the other rules of this site"
+        raise Invalid(message, "kimchictl iso rule list names them: edit or delete those that repeat '.*'")
 
 
 def teach(media: Media, distro: str, version: str, name: str | None = None) -> dict[str, Any]:

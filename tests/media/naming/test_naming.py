@@ -106,6 +106,12 @@ def test_the_evidence_has_the_labels_the_runners_up_and_what_decided(namer):
     assert "osinfo-db" in found.decided
 
 
+@pytest.mark.parametrize("label", ["Debian 12.5.0 amd64 n", "FOO 1"])
+def test_the_evidence_says_where_no_database_is_installed_and_what_brings_one(namer, label):
+    found = namer().explain(Media(size=0, volume_id=label))
+    assert found.decided.startswith("no osinfo-db is installed (the package osinfo-db brings it), ")
+
+
 def test_two_entries_as_good_are_decided_by_a_look_inside_else_by_age(namer):
     old = system("win10", medium(volume="CCCOMA_X64"), distro="win", version="10.0", released="2015-07-29")
     new = system("win11", medium(volume="CCCOMA_X64"), distro="win", version="11.0", released="2021-10-05")

@@ -11,6 +11,7 @@ from kimchictl.media.naming.identify import identify
 from kimchictl.media.naming.rules import Labels, all_hits, parse_rule
 from kimchictl.media.naming.taught import taught_rules, teach
 from kimchictl.media.records import Media
+from lab.images import make_image
 
 
 def lesson(label, distro, version, **ids):
@@ -69,6 +70,8 @@ def test_a_kept_rule_is_used_by_the_next_one_who_names_an_image():
     assert (found.os_distro, found.os_version, found.identified_by) == ("acme", "2", "taught:acme-1")
 
 
+COSTLY = ".*A.*B.*C.*D.*"  # 0.8 million ways through a label
+
 WRONG = [
     "{",
     "[1, 2]",
@@ -89,3 +92,26 @@ def test_a_rule_that_is_wrong_names_nothing_and_the_others_still_do(content):
     keep("good", json.dumps(lesson("ACME 1", "acme", "1")))
     assert identify(Media(size=0, volume_id="ACME 2")).os_distro == "acme"
     assert len(taught_rules(find_places(os.environ))) == 1
+
+
+def keep_costly(count):
+    for number in range(count):
+        document = {"name": f"costly-{number:02}", "distro": "x", "match": [{"volume": COSTLY}]}
+        keep(document["name"], json.dumps(document))
+
+
+def test_rules_that_together_could_take_long_name_nothing_and_say_so(kimchi, tmp_path):
+    keep_costly(14)
+    keep("acme", json.dumps(lesson("ACME 1", "acme", "1")))
+    assert identify(Media(size=0, volume_id="ACME 2")).os_distro == "acme"
+    problems = [row["name"] for row in kimchi("iso", "rule", "list", "-o", "json").json if row["problem"]]
+    assert problems == ["costly-00", "costly-01"]
+
+
+def test_a_rule_that_could_take_long_beside_the_others_is_not_kept(kimchi, tmp_path, monkeypatch):
+    make_image(tmp_path / "a.iso", "APPLIANCE_4.2")
+    kimchi("iso", "teach", tmp_path / "a.iso", "--os-distro", "ours", "--os-version", "4.2", status=0)
+    monkeypatch.setenv("EDITOR", f"""sed -i 's/"volume": ".*"/"volume": "{COSTLY}"/'""")
+    keep_costly(12)
+    refused = kimchi("iso", "rule", "edit", "ours-4.2", status=4)
+    assert "rule 'ours-4.2' could take long to match, together with the other rules" in refused.err
