@@ -125,7 +125,7 @@ class App:
         from kimchictl.virt.connection import open_host
 
         alone = self.host_name is None
-        return open_host(
+        host = open_host(
             self.host_uri,
             readonly=readonly,
             reading=self.only_reads,
@@ -134,6 +134,8 @@ class App:
             prompt=alone,
             password=self.password,
         )
+        host.lock_timeout = float(self.config["lock_timeout"])
+        return host
 
     @cached_property
     def password(self) -> tuple[str, ...]:

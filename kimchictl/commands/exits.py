@@ -16,6 +16,7 @@ _MEANINGS = {
 }
 _WITHOUT_HOST = frozenset({"distro", "task", "config", "completion", "help"})
 _KEPT = frozenset({"iso", "distro", "template", "task"})  # what they change is locked
+_REFRESHING = (["vm", "create"], ["vm", "clone"])  # so is a pool while it is refreshed
 
 
 def exit_statuses(ctx: click.Context, only_reads: bool) -> str:
@@ -28,7 +29,7 @@ def exit_statuses(ctx: click.Context, only_reads: bool) -> str:
         3: about_things,
         4: about_things or not (only_reads or arguments),
         5: group not in _WITHOUT_HOST,
-        6: group in _KEPT and not only_reads,
+        6: (group in _KEPT and not only_reads) or ctx.command_path.split()[1:] in _REFRESHING,
         7: "all_hosts" in names or ctx.command.name == "check" or any(one.nargs == -1 for one in arguments),
         8: "timeout" in names,
         10: "detailed_exitcode" in names,

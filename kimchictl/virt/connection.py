@@ -59,7 +59,10 @@ def library() -> Any:
 
 
 class Host:
-    """One open connection: `uri` as it was asked for, `driver` "qemu" or "test"; `note` takes sentences for people."""
+    """One open connection: `uri` as it was asked for, `driver` "qemu" or "test"; `note` takes sentences for people.
+
+    `lock_timeout`: seconds to wait for another process that is at the same thing.
+    """
 
     def __init__(self, lib: Any, conn: Any, uri: str, readonly: bool, note: Note) -> None:
         self.lib = lib
@@ -69,6 +72,7 @@ class Host:
         self.note = note
         self.stuck = False  # a call hangs in it, and others may behind that one
         self.driver: str = conn.getType().lower()
+        self.lock_timeout = 10.0
         self._lost = False
 
     def __enter__(self) -> "Host":

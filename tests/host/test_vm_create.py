@@ -1,5 +1,6 @@
 """What `vm create` does beside disks and media: cloud-init data, passwords of displays, what a killed one left."""
 
+import fcntl
 import io
 import os
 import signal
@@ -11,6 +12,7 @@ import libvirt
 import pycdlib
 import pytest
 
+from kimchictl.config import find_places
 from lab.images import make_image
 
 LABEL = "Debian 12.5.0 amd64 n"
@@ -62,6 +64,16 @@ def test_a_pool_whose_directory_is_gone_is_found_out_before_anything_is_made(poo
     kimchi("vm", "create", "web", "--template", "deb", status=0)
     pool.rename(away)
     assert "pool 'default' cannot be used" in kimchi("vm", "clone", "web", status=4).err
+
+
+def test_a_pool_that_another_process_refreshes_is_waited_for_and_then_told(pool, kimchi):
+    kimchi("pool", "list", status=0)
+    (path,) = Path(find_places(os.environ).run_dir, "pools").iterdir()
+    with open(path) as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        said = kimchi("vm", "create", "v", "--template", "deb", "--lock-timeout", "100ms", status=6).err
+        assert "pool 'default' is locked" in said and "--lock-timeout" in said
+    kimchi("vm", "create", "v", "--template", "deb", status=0)
 
 
 def test_a_file_that_libvirt_has_not_seen_yet_takes_a_name_away(pool, kimchi):

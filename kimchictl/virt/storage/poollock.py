@@ -67,15 +67,16 @@ class Holder(NamedTuple):
 
 
 @contextlib.contextmanager
-def pool_lock(host: Host, pool: Any, seconds: float) -> Iterator[PoolLock]:
+def pool_lock(host: Host, pool: Any, seconds: float, whoever: bool = False) -> Iterator[PoolLock]:
     """The lock of a pool, waited for `seconds` at most, and not at all where its holder has hung for longer.
 
-    Raises Locked, naming the holder. Where the directory cannot be written nobody is kept out.
+    With `whoever` such a one is waited for all the same. Raises Locked, naming the holder. Where the directory cannot
+    be written nobody is kept out.
     """
     fd = _open(pool.UUIDString() + _suffix(host))
     try:
         if fd is not None:
-            _wait(fd, seconds)
+            _wait(fd, seconds, whoever)
     except BaseException:
         os.close(fd)  # type: ignore[arg-type]
         raise
@@ -115,7 +116,7 @@ def _open(name: str) -> int | None:
         return None
 
 
-def _wait(fd: int, seconds: float) -> None:
+def _wait(fd: int, seconds: float, whoever: bool) -> None:
     end, before = time.monotonic() + seconds, None
     while True:
         try:
@@ -125,7 +126,8 @@ def _wait(fd: int, seconds: float) -> None:
                 return None  # a file system without locks
         # Twice the same: what is read at first can be of who held it before, and left it a moment ago.
         holder, before = before, _holder(os.pread(fd, _LONGEST, 0))
-        if time.monotonic() > end or (before and before == holder and abs(time.time() - before.since) > seconds):
+        hangs = before and before == holder and abs(time.time() - before.since) > seconds
+        if time.monotonic() > end or (hangs and not whoever):
             raise Locked(_said(before))
         time.sleep(_POLL_SECONDS)
 

@@ -32,6 +32,7 @@ except OSError as error:
 """
 _POLL_SECONDS = 0.005
 _KILLED_SECONDS = 0.2  # what a child that can be killed may take to end, and free its lock
+_WAIT = "wait until it is done, or give it longer with --lock-timeout"
 FILE_POOLS = ("dir", "fs", "netfs")
 
 
@@ -51,20 +52,28 @@ class Freshness:
 FRESH = Freshness()
 
 
-def refresh(host: Host, pool: Any, name: str, kind: str, path: str | None, seconds: float) -> Freshness:
-    """Refresh the active pool `name`, if nobody else is at it and its directory answers, both within `seconds`."""
+def refresh(
+    host: Host, pool: Any, name: str, kind: str, path: str | None, seconds: float, patience: float | None = None
+) -> Freshness:
+    """Refresh the active pool `name`, if nobody else is at it and its directory answers, both within `seconds`.
+
+    With `patience`, seconds too, whoever is at it is waited for so long. Then raises Locked.
+    """
     if host.is_test:
         return FRESH  # nothing lies behind its pools
     looked_at = path if host.is_local and kind in FILE_POOLS else None
     end = time.monotonic() + seconds
     try:
-        with pool_lock(host, pool, seconds) as lock:
+        with pool_lock(host, pool, seconds if patience is None else patience, patience is not None) as lock:
+            end = end if patience is None else time.monotonic() + seconds
             # The system's libvirtd may look where its user may not; the one of a session may not either.
             denied = not host.is_session and os.geteuid() != 0
             if looked_at and (reason := unreachable(looked_at, end - time.monotonic(), denied, lock)):
                 return Freshness(True, reason, reachable=False)
             return Freshness(True, "the connection is read-only") if host.readonly else _ask(host, pool, name)
     except Locked as error:
+        if patience is not None:
+            raise Locked(f"pool {name!r} is locked: {error}", _WAIT) from None
         return Freshness(True, f"{looked_at or 'it'} does not answer: {error}", reachable=False)
 
 

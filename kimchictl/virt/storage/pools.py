@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from shlex import quote
 from typing import Any, TypeVar
 
-from kimchictl.errors import Disconnected, TimedOut, WrongState
+from kimchictl.errors import Disconnected, Locked, TimedOut, WrongState
 from kimchictl.virt import xml
 from kimchictl.virt.connection import Host, asking, is_code, translate
 from kimchictl.virt.deadlines import all_within, within
@@ -94,14 +94,18 @@ def names(host: Host, active_only: bool = False) -> list[str]:
         return sorted(pool.name() for pool in found)
 
 
-def list_pools(host: Host, wanted: Iterable[str] = (), seconds: float = TIMEOUT) -> list[Pool]:
+def list_pools(
+    host: Host, wanted: Iterable[str] = (), seconds: float = TIMEOUT, patience: float | None = None
+) -> list[Pool]:
     """The pools `wanted` (none: all), by name ignoring case, the active ones refreshed if they answer in `seconds`.
 
-    Raises NotFound for one that is not there, TimedOut if libvirt itself does not answer, Disconnected.
+    With `patience`, seconds too, another process that refreshes one is waited for so long, and then raises Locked;
+    else such a one is stale. Raises NotFound for one that is not there, TimedOut if libvirt itself does not answer,
+    Disconnected.
     """
     found = answer_within(host, 2 * seconds, lambda: _look(host, tuple(wanted)))
-    jobs = {pool.name: _refreshing(host, handle, pool, seconds) for handle, pool in found if pool.active}
-    results = all_within(seconds + 1, jobs)
+    jobs = {pool.name: _refreshing(host, handle, pool, seconds, patience) for handle, pool in found if pool.active}
+    results = all_within(seconds + (patience or 0) + 1, jobs)
     leave_behind(host, results.values())
     pools = [_after(host, results.get(pool.name), pool) for _, pool in found]
     return sorted(pools, key=lambda pool: (pool.name.casefold(), pool.name))
@@ -116,9 +120,9 @@ def leave_behind(host: Host, results: Iterable[object]) -> None:
         host.reopen(TIMEOUT)
 
 
-def show_pool(host: Host, name: str, seconds: float = TIMEOUT) -> Pool:
-    """One pool, refreshed like in a list. Raises NotFound."""
-    return list_pools(host, (name,), seconds)[0]
+def show_pool(host: Host, name: str, seconds: float = TIMEOUT, patience: float | None = None) -> Pool:
+    """One pool, refreshed like in a list. Raises NotFound, and Locked as there."""
+    return list_pools(host, (name,), seconds, patience)[0]
 
 
 def answer_within(host: Host, seconds: float, work: Callable[[], Result], what: str = "pool list") -> Result:
@@ -176,9 +180,9 @@ def _measured(handle: Any, pool: Pool) -> Pool:
     )
 
 
-def _refreshing(host: Host, handle: Any, pool: Pool, seconds: float) -> Any:
+def _refreshing(host: Host, handle: Any, pool: Pool, seconds: float, patience: float | None) -> Any:
     def work() -> Pool:
-        fresh = refresh(host, handle, pool.name, pool.type, pool.path, seconds)
+        fresh = refresh(host, handle, pool.name, pool.type, pool.path, seconds, patience)
         if fresh.stopped:
             return replace(pool, state=STATES[0], active=False, stale=True, error=fresh.error)
         now = pool if fresh.stale else _measured(handle, pool)
@@ -188,9 +192,11 @@ def _refreshing(host: Host, handle: Any, pool: Pool, seconds: float) -> Any:
 
 
 def _after(host: Host, result: Pool | Exception | None, pool: Pool) -> Pool:
-    """The pool as its refresh left it; as it was before, stale, where that failed or did not end."""
+    """The pool as its refresh left it; as it was before, stale, where that failed or did not end. Raises Locked."""
     if isinstance(result, Pool):
         return result
+    if isinstance(result, Locked):
+        raise result
     if isinstance(result, TimedOut):
         said = "libvirt was asked to refresh it, and does not answer"
         return replace(pool, state=UNREACHABLE, stale=True, error=said, reachable=False)

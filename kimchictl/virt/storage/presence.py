@@ -35,8 +35,8 @@ def active_networks(host: Host) -> list[str]:
 
 
 def usable_pool(host: Host, name: str) -> Pool:
-    """The pool of that name, refreshed like in a list. Raises NotFound, WrongState."""
-    return require_usable(show_pool(host, name))
+    """The pool of that name, refreshed as soon as nobody else is at it. Raises NotFound, WrongState, Locked."""
+    return require_usable(show_pool(host, name, patience=host.lock_timeout))
 
 
 def require_usable(pool: Pool) -> Pool:

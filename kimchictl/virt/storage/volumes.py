@@ -16,8 +16,8 @@ from kimchictl.virt.connection import Host, asking, is_code, silent, translate
 from kimchictl.virt.missing import missing
 from kimchictl.virt.storage.localvolume import read_local
 from kimchictl.virt.storage.poolrefresh import FILE_POOLS
-from kimchictl.virt.storage.pools import TIMEOUT, answer_within, find_active_pool, list_pools, pools_at
-from kimchictl.virt.storage.presence import usable_pool
+from kimchictl.virt.storage.pools import TIMEOUT, answer_within, find_active_pool, list_pools, pools_at, show_pool
+from kimchictl.virt.storage.presence import require_usable
 
 # virStorageVolType, in its order.
 TYPES = ("file", "block", "dir", "network", "netdir", "ploop")
@@ -80,7 +80,7 @@ def _asking_of(host: Host, pool_name: str, subject: str) -> Iterator[None]:
     except host.lib.libvirtError as error:
         translated = translate(error, subject)
         if not isinstance(translated, Disconnected):
-            usable_pool(host, pool_name)
+            require_usable(show_pool(host, pool_name))
         raise translated from None
 
 

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from kimchictl.config import find_places
+from kimchictl.errors import Locked, TimedOut
 from kimchictl.virt.deadlines import Running, all_within
 from kimchictl.virt.storage import poollock
 from kimchictl.virt.storage.poolrefresh import refresh, unreachable
@@ -119,6 +120,20 @@ def test_a_holder_that_cannot_be_told_holds_it_all_the_same(far, text):
         fcntl.flock(held, fcntl.LOCK_EX)
         lock.write_text(text)
         assert "another process" in refresh(far, answering(), "p", "netfs", "/p", 0.03).error
+
+
+def test_who_needs_a_pool_waits_for_whoever_is_at_it_however_long_and_then_names_it(far):
+    refresh(far, answering(), "p", "netfs", "/p", 5)
+    (lock,) = locks().iterdir()
+    with open(lock) as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        lock.write_text("17 1000000000 p")
+        with pytest.raises(Locked, match="pool 'p' is locked: process 17 has been at it since 2001-09-09"):
+            refresh(far, answering(), "p", "netfs", "/p", 5, patience=0.03)
+        waiting = Running(lambda: refresh(far, answering(), "p", "netfs", "/p", 5, patience=60))
+        with pytest.raises(TimedOut):
+            waiting.wait(0.05, "a refresh that waits")
+    assert not waiting.wait(10, "a refresh that may").stale
 
 
 def test_a_refresh_that_was_not_seen_to_end_is_remembered_until_one_does(far):
