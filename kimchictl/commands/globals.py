@@ -73,6 +73,12 @@ class Accepting(click.Command):
         own = super().get_params(ctx)
         return [*own[:-1], *_globals_of(self, hidden=not self.show_globals), *own[-1:]]
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        # Where a shell completes an option's value the line ends in that option, and click would take nothing from it.
+        if ctx.resilient_parsing and args and args[-1].startswith("-"):
+            args = args[:-1]
+        return super().parse_args(ctx, args)
+
     def get_help_option(self, ctx: click.Context) -> click.Option:
         return _HELP
 

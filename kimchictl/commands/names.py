@@ -1,4 +1,5 @@
-"""What a shell offers: names of templates, distros, rules, images, tasks, VMs, snapshots, pools, volumes, networks.
+"""What a shell offers: names of templates, distros, rules, images, tasks, VMs with their snapshots, disks, drives and
+interfaces, pools, volumes, networks.
 
 Asked for at every press of a key: silent on failure, no password is asked for, neither rich nor pycdlib is loaded,
 and a host that does not answer at once is given up. Names of files are the shell's own business.
@@ -15,6 +16,7 @@ from kimchictl.errors import KimchiError
 
 if TYPE_CHECKING:
     from kimchictl.virt.connection import Host
+    from kimchictl.virt.domain.domainread import Description
 
 VARIABLE = "_KIMCHICTL_COMPLETE"  # the environment variable by which a shell's script asks
 PATIENCE = 0.25  # seconds that a host may take
@@ -83,7 +85,22 @@ def _sources(host: "Host", line: Line) -> list[str]:
 
 
 def _snapshots(host: "Host", line: Line) -> list[str]:
-    return list(host.conn.lookupByName(line["name"]).snapshotListNames(0))
+    return list(host.conn.lookupByName(line["name"] or "").snapshotListNames(0))
+
+
+def _targets(device: str) -> Callable[[App, Line], Iterable[str]]:
+    """What the guest calls the disks of a VM that are a `device`: vda of "disk", sda of "cdrom"."""
+    return _on_host(lambda host, line: [disk.target for disk in _vm(host, line).disks if disk.device == device])
+
+
+def _nics(host: "Host", line: Line) -> list[str]:
+    return [nic.mac for nic in _vm(host, line).nics if nic.mac]
+
+
+def _vm(host: "Host", line: Line) -> "Description":
+    from kimchictl.virt.domain.domains import describe
+
+    return describe(host, line["name"] or "")
 
 
 def _called(things: Iterable[Any]) -> list[str]:
@@ -108,6 +125,9 @@ _NAMES: dict[str, Callable[[App, Line], Iterable[str]]] = {
     "host": lambda app, _: app.config.hosts,
     "vm": _listed("listAllDomains"),
     "snapshot": _on_host(_snapshots),
+    "disk": _targets("disk"),
+    "drive": _targets("cdrom"),
+    "nic": _on_host(_nics),
     "pool": _listed("listAllStoragePools"),
     "volume": _on_host(_volumes),
     "network": _listed("listAllNetworks"),

@@ -16,6 +16,12 @@ PATHS = {"FILE", "DIR", "DIRECTORY", "PATH", "SOURCE", "DISK", "DEV"}
 MADE_UP = """<node>
   <domain type="test" xmlns:test="http://libvirt.org/schemas/domain/test/1.0">
     <name>web</name><memory>8192</memory><os><type>hvm</type></os>
+    <devices>
+      <disk type="file" device="disk"><source file="/a"/><target dev="vda" bus="virtio"/></disk>
+      <disk type="file" device="disk"><source file="/b"/><target dev="vdb" bus="virtio"/></disk>
+      <disk type="file" device="cdrom"><target dev="sda" bus="sata"/></disk>
+      <interface type="user"><mac address="52:54:00:00:00:01"/></interface>
+    </devices>
     <test:domainsnapshot><name>before</name><state>shutoff</state><creationTime>1</creationTime><active>1</active>
       <domain type="test"><name>web</name><memory>8192</memory><os><type>hvm</type></os></domain>
     </test:domainsnapshot></domain>
@@ -45,6 +51,17 @@ def host(tmp_path):
     [
         (("vm", "show", ""), ["web"]),
         (("vm", "snapshot", "show", "web", ""), ["before"]),
+        (("vm", "snapshot", "revert", "web", ""), ["before"]),
+        (("vm", "snapshot", "delete", "web", ""), ["before"]),
+        (("vm", "snapshot", "delete", "web", "before", ""), []),
+        (("vm", "disk", "detach", "web", ""), ["vda", "vdb"]),
+        (("vm", "disk", "resize", "web", "vdb"), ["vdb"]),
+        (("vm", "disk", "detach", "nosuch", ""), []),
+        (("vm", "nic", "detach", "web", ""), ["52:54:00:00:00:01"]),
+        (("vm", "nic", "set", "web", "--link", "up", "52:"), ["52:54:00:00:00:01"]),
+        (("vm", "cdrom", "eject", "web", "--target", ""), ["sda"]),
+        (("vm", "cdrom", "insert", "web", "pool:isos/two.iso", "--target", ""), ["sda"]),
+        (("vm", "cdrom", "eject", "--target", ""), []),
         (("pool", "show", ""), ["empty", "isos"]),
         (("network", "show", ""), ["lan"]),
         (("vm", "nic", "attach", "web", "l"), ["lan"]),

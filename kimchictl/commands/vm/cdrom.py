@@ -15,7 +15,12 @@ def cdrom() -> None:
     """The media in the CD-ROM drives of a VM."""
 
 
-_TARGET = click.option("--target", metavar="DRIVE", help="Which drive, like sda, where there are several.")
+_TARGET = click.option(
+    "--target",
+    metavar="DRIVE",
+    shell_complete=complete("drive"),
+    help="Which drive, like sda, where there are several.",
+)
 _FORCE = click.option("--force", is_flag=True, help="Take out what is in it though the guest has it in use.")
 
 

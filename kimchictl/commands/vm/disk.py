@@ -97,7 +97,7 @@ def attach(
 
 @disk.command()
 @name_argument("vm")
-@click.argument("target")
+@click.argument("target", shell_complete=complete("disk"))
 @next_start_option
 @pass_app
 def detach(app: App, name: str, target: str, next_start: bool) -> None:
@@ -116,7 +116,7 @@ def detach(app: App, name: str, target: str, next_start: bool) -> None:
 
 @disk.command()
 @name_argument("vm")
-@click.argument("target")
+@click.argument("target", shell_complete=complete("disk"))
 @click.argument("size")
 @yes_option
 @pass_app

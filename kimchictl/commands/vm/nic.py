@@ -65,7 +65,7 @@ def attach(app: App, name: str, network: str, model: str | None, mac: str | None
 
 @nic.command()
 @name_argument("vm")
-@click.argument("interface", metavar="MAC|INDEX")
+@click.argument("interface", metavar="MAC|INDEX", shell_complete=complete("nic"))
 @next_start_option
 @pass_app
 def detach(app: App, name: str, interface: str, next_start: bool) -> None:
@@ -83,7 +83,7 @@ def detach(app: App, name: str, interface: str, next_start: bool) -> None:
 
 @nic.command("set")
 @name_argument("vm")
-@click.argument("interface", metavar="MAC|INDEX")
+@click.argument("interface", metavar="MAC|INDEX", shell_complete=complete("nic"))
 @click.option("--network", metavar="NAME|bridge=BR|user", shell_complete=complete("network"), help="Move it there.")
 @click.option("--link", type=click.Choice(("up", "down")), help="Its cable in, or out.")
 @click.option("--model", metavar="MODEL", help="Another model; not while it runs.")
