@@ -1,4 +1,4 @@
-"""Values of options that our own parsers read: durations, sizes."""
+"""Values of options that our own parsers read: durations, sizes, titles."""
 
 from collections.abc import Callable
 from typing import Any
@@ -28,5 +28,12 @@ def _option_name(param: click.Parameter | None) -> str:
     return f"{max(param.opts, key=len)}: " if param and param.opts else ""
 
 
+def _title(text: str) -> str:
+    if "\n" in text or "\r" in text:
+        raise Invalid("a title is one line", "--description takes several")
+    return text.strip()
+
+
 DURATION = Parsed("duration", parse_duration)
 BYTES = Parsed("size", parse_size)
+TITLE = Parsed("title", _title)

@@ -164,6 +164,17 @@ def test_a_rename(kimchi, driver):
     assert states(kimchi) == {"пeω-∨м": "shutoff"}
 
 
+@pytest.mark.parametrize("verb", [("create", "--template", "none"), ("edit", "test")])
+def test_a_title_is_one_line(kimchi, driver, verb):
+    assert "a title is one line" in kimchi("vm", *verb, "--title", "one\ntwo", status=2).err
+
+
+@pytest.mark.parametrize("wrong", [("--memory", "0"), ("--vcpus", "0"), ("--firmware", "")])
+def test_what_no_vm_could_have_is_refused_as_in_a_template(kimchi, driver, wrong):
+    kimchi("template", "create", "--netboot", "wrong", *wrong, status=4)
+    assert kimchi("vm", "edit", "test", *wrong, status=4).err.startswith("kimchictl: error: vm 'test': ")
+
+
 def test_a_vm_that_runs_is_asked_to_reboot_and_one_that_is_off_is_not(kimchi, driver):
     assert "asked to reboot" in kimchi("vm", "reboot", "test", status=0).err
     kimchi("vm", "stop", "--force", "test", status=0)

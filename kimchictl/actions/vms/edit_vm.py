@@ -71,8 +71,8 @@ def edit_vm(host: "Host", name: str, changes: VmChanges, next_start: bool = Fals
 
 
 def _require_sensible(host: "Host", name: str, changes: VmChanges) -> None:
-    """Raises Invalid for amounts that no template could have, or that the host does not have."""
-    for key in ("memory", "max_memory", "vcpus", "max_vcpus"):
+    """Raises Invalid for what no template could have, or the host does not have."""
+    for key in ("memory", "max_memory", "vcpus", "max_vcpus", "firmware"):
         if (value := getattr(changes, key)) is not None:
             parse_template({"name": "of limits", key: value}, f"vm {name!r}")
     wanted = Template("of limits", memory=changes.memory, max_memory=changes.max_memory)

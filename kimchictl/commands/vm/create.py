@@ -20,6 +20,7 @@ from kimchictl.catalog.resolve import defaults_of, resolve
 from kimchictl.commands.base import Command, pass_app
 from kimchictl.commands.completing import complete
 from kimchictl.commands.template.options import options_like
+from kimchictl.commands.values import TITLE
 from kimchictl.commands.vm.media import bring, media_option, wish
 from kimchictl.commands.vm.password import display_password, password_options
 from kimchictl.commands.vm.views import emit_vms
@@ -42,7 +43,7 @@ PLANS = View(("name", "template"), ("name", "template", "volumes", "media"), sor
 @click.option("--start", is_flag=True, help="Start them at once.")
 @click.option("--pool", metavar="P", shell_complete=complete("pool"), help="Storage pool of the disks.")
 @media_option
-@click.option("--title", metavar="S", help="A line about it.")
+@click.option("--title", type=TITLE, metavar="S", help="A line about it.")
 @options_like(
     "--memory", "--max-memory", "--vcpus", "--max-vcpus", "--topology", "--disk", "--network", "--graphics",
     "--firmware", "--secure-boot", "--tpm", "--virt-type", "--machine", "--cpu", "--description",

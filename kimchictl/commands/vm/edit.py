@@ -1,6 +1,5 @@
 """`kimchictl vm edit`"""
 
-import re
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -9,6 +8,7 @@ from kimchictl.app import App
 from kimchictl.catalog.options import Changes
 from kimchictl.commands.base import Command, name_argument, pass_app
 from kimchictl.commands.template.options import options_like
+from kimchictl.commands.values import TITLE
 from kimchictl.commands.vm.password import display_password, password_options
 from kimchictl.errors import UsageError
 from kimchictl.render import View, visible, write_out
@@ -23,7 +23,7 @@ EDITED = View(("name", "live", "later"), ("name", "diff", "live", "later"), sort
 @click.command(cls=Command)
 @name_argument("vm")
 @click.option("--name", "wanted", metavar="NEW", help="A new name; the VM must be off.")
-@click.option("--title", metavar="S", help="A line about it; empty takes it away.")
+@click.option("--title", type=TITLE, metavar="S", help="A line about it; empty takes it away.")
 @options_like(
     "--memory", "--max-memory", "--vcpus", "--max-vcpus", "--topology", "--graphics", "--firmware", "--secure-boot",
     "--description",
@@ -108,19 +108,10 @@ def _asked(
     values: dict[str, Any] = {key: value for key, value in changes.values.items() if value is not None}
     if "description" in changes.values:
         values["description"] = changes.values["description"] or ""
-    for key in ("memory", "max_memory", "vcpus", "max_vcpus"):
-        if values.get(key, 1) < 1:
-            raise UsageError(f"{key} {values[key]} is not above 0")
-    if values.get("firmware", "bios") not in ("bios", "uefi"):
-        raise UsageError(f"firmware {values['firmware']!r} is unknown", "there are bios and uefi")
-    if title is not None:
-        if re.search(r"[\r\n]", title):
-            raise UsageError("a title is one line", "--description takes several")
-        values["title"] = title.strip()
     if boot is not None:
         values["boot"] = tuple(part.strip() for part in boot.split(",") if part.strip())
     password = _password(app, name, changes.graphics, fd, insecure)
-    return VmChanges(**values, boot_menu=boot_menu, graphics=changes.graphics, password=password)
+    return VmChanges(**values, title=title, boot_menu=boot_menu, graphics=changes.graphics, password=password)
 
 
 def _password(app: App, name: str, wanted: dict[str, Any] | None, fd: int | None, insecure: bool) -> str | None:
