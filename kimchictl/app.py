@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from kimchictl import config as configuration
 from kimchictl import render
-from kimchictl.errors import Disconnected, KimchiError, UsageError, did_you_mean
+from kimchictl.config.hosts import split_hosts, uri_of
+from kimchictl.errors import Disconnected, KimchiError, UsageError
 from kimchictl.options import Options
 from kimchictl.query import plain
 
@@ -170,10 +171,7 @@ class App:
         return part
 
     def _named_hosts(self) -> tuple[str, ...]:
-        """What -c names: a list where each part is a configured host or a URI; else it is one, commas and all."""
-        named = self.config["connect"] or ""
-        parts = tuple(part.strip() for part in named.split(","))
-        return parts if all(part in self.config.hosts or ":/" in part for part in parts) else (named,)
+        return split_hosts(self.config["connect"] or "", self.config.hosts)
 
     @property
     def host_uri(self) -> str | None:
@@ -181,14 +179,7 @@ class App:
         if self.several_hosts:
             raise UsageError("this works on one host at a time", "name one with -c; lists, scans and checks take more")
         named = self.config["connect"] or os.environ.get("LIBVIRT_DEFAULT_URI") or None
-        if named is None or "://" in named or ":///" in named or named.startswith("test:"):
-            return named
-        host = self.config.hosts.get(named)
-        if not isinstance(host, dict) or not isinstance(host.get("uri"), str):
-            known = ", ".join(self.config.hosts) or "none"
-            message = f"{named!r} is neither a connection URI nor a configured host"
-            raise UsageError(message, did_you_mean(named, self.config.hosts, f"configured hosts: {known}"))
-        return str(host["uri"])
+        return None if named is None else uri_of(named, self.config.hosts)
 
     @property
     def remote_host(self) -> str | None:

@@ -1,7 +1,8 @@
 import pytest
 
 from kimchictl import config
-from kimchictl.errors import Damaged, Invalid
+from kimchictl.config.hosts import split_hosts, uri_of
+from kimchictl.errors import Damaged, Invalid, UsageError
 
 
 @pytest.fixture
@@ -98,3 +99,24 @@ def test_no_home_and_no_account_are_no_obstacle():
 
 def test_a_variable_that_names_no_key_is_named(written):
     assert written("", {"KIMCHICTL_CONECT": "x", "KIMCHICTL_VM_VIRT_TYPE": "qemu"}).unknown == ("KIMCHICTL_CONECT",)
+
+
+@pytest.mark.parametrize(
+    ("named", "hosts"),
+    [
+        ("lab, office", ("lab", "office")),
+        ("lab,qemu+ssh://far/system", ("lab", "qemu+ssh://far/system")),
+        ("qemu+ssh://far/system?keyfile=a,b", ("qemu+ssh://far/system?keyfile=a,b",)),
+        ("", ("",)),
+    ],
+)
+def test_several_hosts_are_named_only_where_each_part_is_one(named, hosts):
+    assert split_hosts(named, {"lab": {}, "office": {}}) == hosts
+
+
+def test_a_host_goes_by_its_name_or_its_uri():
+    hosts = {"lab": {"uri": "qemu:///system"}, "broken": {}}
+    assert [uri_of(name, hosts) for name in ("lab", "test:///default")] == ["qemu:///system", "test:///default"]
+    for name in ("labb", "broken"):
+        with pytest.raises(UsageError, match="neither a connection URI nor a configured host"):
+            uri_of(name, hosts)

@@ -6,6 +6,7 @@ to define.
     KEYS     every key, its kind, default and meaning: the one definition of reading, `config show` and the manual
     Places   directories by purpose, lowest layer first; the last one is the caller's own, the one that is written
     Config   the values and where each came from, frozen
+    hosts    which libvirt hosts are meant
 
 Values come from /etc/kimchi/kimchictl.toml, then the user's own file, then KIMCHICTL_SECTION_KEY, then options.
 """
