@@ -180,13 +180,19 @@ def test_in_a_pool_that_is_busy_it_is_known_what_each_volume_is_and_needs(pool, 
     assert "backs pool:p/top" in kimchi("volume", "delete", "p", "base", "--yes", status=4).err
 
 
-def test_that_what_a_dead_pool_needs_is_not_known_is_said_before_anything_is_deleted(pool, kimchi, tmp_path):
+def test_while_a_pool_is_dead_nothing_is_deleted_that_it_may_need(pool, kimchi, tmp_path):
     kimchi("volume", "create", "p", "v", "--size", "1M", status=0)
     kimchi("pool", "create", "q", "--path", tmp_path / "q", "--start", status=0)
     kimchi("volume", "create", "q", "w", "--size", "1M", status=0)
     shutil.rmtree(tmp_path / "q")
-    assert kimchi("volume", "orphans", "-o", "name", status=0).out.split() == ["v"]
-    assert "pool 'q': what its volumes are" in kimchi("volume", "delete", "p", "v", status=2).err
+    listed = kimchi("volume", "orphans", "-o", "name", status=0)
+    assert (listed.out, "pool 'q': what its volumes are" in listed.err) == ("v\n", True)
+    for verb, *more in (("delete",), ("wipe",), ("resize", "1K", "--shrink"), ("upload",)):
+        words = ("/etc/hostname", "--name", "v") if verb == "upload" else ("v", *more)
+        assert "kimchictl pool stop q" in kimchi("volume", verb, "p", *words, "--yes", status=4).err
+    assert "may be needed" in kimchi("pool", "delete", "p", "--with-contents", "--yes", status=4).err
+    kimchi("pool", "stop", "q", status=0)
+    kimchi("volume", "delete", "p", "v", "--yes", status=0)
 
 
 def test_unusual_files_cost_no_more_than_themselves(pool, kimchi):

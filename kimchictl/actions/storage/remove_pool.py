@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from kimchictl.actions.storage.listing import Templates, list_pools
-from kimchictl.actions.storage.spellings import really
-from kimchictl.actions.storage.volume_use import all_volumes, in_use
+from kimchictl.actions.storage.listing import list_pools
+from kimchictl.actions.storage.uses import Templates, look_around
+from kimchictl.actions.storage.volume_use import children_among, in_use, require_seen
 from kimchictl.errors import InUse, NotFound, WrongState
 from kimchictl.virt.storage import poolchange, pools, volumes
 from kimchictl.virt.storage.poolrefresh import FILE_POOLS
@@ -56,12 +56,15 @@ def bill_of(host: "Host", name: str, seconds: float, templates: Templates) -> Po
         raise WrongState(f"pool {name!r} is inactive: what is in it is not known", hint)
     if pool.stale:
         raise WrongState(f"pool {name!r} was not refreshed, so what is in it is not known: {pool.error}")
-    every = all_volumes(host, host.note)
-    inside = [volume for volume in every if volume.pool == name]
-    paths = {volume.path for volume in really(host, every) if volume.pool == name}
-    for other in really(host, every):
-        if other.pool != name and other.backing in paths:
-            raise InUse(f"pool {name!r} holds {other.backing}, which backs pool:{other.pool}/{other.name}")
+    uses = look_around(host, templates, host.note)
+    inside = [volume for volume in uses.volumes if volume.pool == name]
+    for volume in inside:
+        for child in children_among(volume.used_by):
+            if not child.startswith(f"pool:{name}/"):
+                raise InUse(f"pool {name!r} holds {volume.path}, which backs {child}")
+        if volume.used_by and not children_among(volume.used_by):
+            raise in_use(f"volume {volume.name!r} of pool {name!r}", volume)
+    require_seen(f"pool {name!r}", uses.unseen)
     return PoolBill(pool, tuple(each.name for each in inside), sum(each.allocation or 0 for each in inside))
 
 

@@ -15,8 +15,7 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from kimchictl.actions.host.notes import find_notes, is_abandoned, new_note, remove_note, write_note
-from kimchictl.actions.storage.spellings import users_of
-from kimchictl.actions.storage.volume_use import all_volumes, backed_by
+from kimchictl.actions.storage.uses import look_around
 from kimchictl.errors import Disconnected, InUse, KimchiError, NotFound
 from kimchictl.virt.storage import volumes
 from kimchictl.virt.storage.volumes import Volume, VolumeFile
@@ -169,8 +168,8 @@ def is_ours(entry: dict[str, Any], found: Volume, file: VolumeFile) -> bool:
 
 def in_use(host: "Host", found: Volume) -> bool:
     """Whether somebody has taken it into use all the same."""
-    listed = all_volumes(host)
-    return bool(users_of(host, listed).of(found) or backed_by(host, found, listed))
+    uses = look_around(host)
+    return bool(uses.vms(found.path, f"pool:{found.pool}/{found.name}") or uses.children(found.path))
 
 
 def marked(host: "Host", state_dir: str, listed: Iterable[Volume]) -> list[Volume]:

@@ -2,7 +2,8 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from kimchictl.actions.images.sources import split_source
@@ -14,7 +15,6 @@ from kimchictl.actions.storage.volume_use import (
     require_childless,
     require_content,
     require_still,
-    require_unused,
 )
 from kimchictl.actions.vms.vm_usage import as_raw
 from kimchictl.errors import Invalid, NotFound, UsageError
@@ -99,14 +99,15 @@ def require_resizable(host: "Host", volume: Volume, size: int, shrink: bool) -> 
     require_childless(host, volume)
 
 
-def resize_volume(host: "Host", volume: Volume, size: int, shrink: bool = False) -> Volume:
+def resize_volume(host: "Host", volume: Volume, size: int, shrink: bool = False, progress: Progress = SILENT) -> Volume:
     """Make it `size` bytes; as it is then. Raises what `require_resizable` does."""
     require_resizable(host, volume, size, shrink)
     looks = volumes.find_volume(host, volume.pool, volume.name).format
     if looks not in ("raw", "iso") and known_as_raw(host, volume):
         raise Invalid(f"volume {volume.name!r} is a raw disk that looks like {looks}: libvirt would misread it")
     if size != volume.capacity:
-        volumechange.resize_volume(host, volume.pool, volume.name, size, size < (volume.capacity or 0))
+        with _seconds_of(progress, f"resizing {volume.name}") as tick:
+            volumechange.resize_volume(host, volume.pool, volume.name, size, size < (volume.capacity or 0), tick)
     return volumes.find_volume(host, volume.pool, volume.name)
 
 
@@ -174,23 +175,26 @@ def _require_own_data(host: "Host", volume: Volume) -> None:
 
 
 def delete_volume(volume: Volume, look: Look) -> None:
-    """Delete it with what is in it. Raises InUse if by now somebody needs it."""
-    require_unused(look.show(volume.pool, volume.name))
+    """Delete it with what is in it. Raises InUse if by now somebody needs it, WrongState if that cannot be told."""
+    look.require_unused(look.show(volume.pool, volume.name))
     volumes.delete_volume(look.host, volume.pool, volume.name)
     look.forget(volume)
 
 
 def wipe_volume(volume: Volume, look: Look, algorithm: str = "zero", progress: Progress = SILENT) -> None:
-    """Overwrite all that is in it; libvirt does not tell how far it is. Raises InUse if by now somebody needs it."""
+    """Overwrite all that is in it; libvirt does not tell how far it is. Raises what `delete_volume` does."""
     require_content(volume)
-    require_unused(look.show(volume.pool, volume.name))
-    began = time.monotonic()
-    progress.begin(f"wiping {volume.name}", None, "s")
-
-    def tick() -> None:
-        progress.advance(int(time.monotonic() - began))
-
-    try:
+    look.require_unused(look.show(volume.pool, volume.name))
+    with _seconds_of(progress, f"wiping {volume.name}") as tick:
         volumechange.wipe_volume(look.host, volume.pool, volume.name, algorithm, tick)
+
+
+@contextmanager
+def _seconds_of(progress: Progress, what: str) -> Iterator[Callable[[], None]]:
+    """Reports how long `what`, of which libvirt does not tell how far it is, has taken, each time it is called."""
+    began = time.monotonic()
+    progress.begin(what, None, "s")
+    try:
+        yield lambda: progress.advance(int(time.monotonic() - began))
     finally:
         progress.end()

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING
 
 from kimchictl import files
 from kimchictl.actions.storage.unfinished import Note, noted
+from kimchictl.actions.storage.uses import uses_of
 from kimchictl.actions.storage.volume_changes import copy_here
 from kimchictl.actions.storage.volume_input import Input, plain
 from kimchictl.actions.storage.volume_use import require_childless, require_content, require_still
-from kimchictl.actions.vms.vm_usage import find_users, with_users
 from kimchictl.errors import Damaged, Failed, NotFound
 from kimchictl.media.remote.checksums import Checksum
 from kimchictl.progress import SILENT, Progress
@@ -53,7 +53,7 @@ def find_target(host: "Host", pool: str, name: str) -> Volume | None:
     require_content(volume)
     require_still(host, volume)
     require_childless(host, volume)
-    return with_users([volume], find_users(host))[0]
+    return uses_of(host, [volume]).volumes[0]
 
 
 def directory_here(host: "Host", pool: str) -> str | None:

@@ -1,17 +1,14 @@
 """Who needs a volume, asked before something is done to it."""
 
-import os
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Iterable
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from kimchictl.actions.storage.spellings import by_real_paths, really, users_of
-from kimchictl.actions.vms.vm_usage import as_known, as_raw, children_of, raw_paths
-from kimchictl.errors import InUse, Invalid, NotFound, WrongState
-from kimchictl.virt.connection import silent
+from kimchictl.actions.storage.samefile import Names
+from kimchictl.actions.storage.uses import look_around
+from kimchictl.actions.vms.vm_usage import as_raw
+from kimchictl.errors import InUse, Invalid, WrongState
 from kimchictl.virt.domain import domains
-from kimchictl.virt.storage import pools, volumes
 from kimchictl.virt.storage.pools import Pool
 from kimchictl.virt.storage.volumes import Volume
 
@@ -19,12 +16,33 @@ if TYPE_CHECKING:
     from kimchictl.virt.connection import Host
 
 
-def require_unused(volume: Volume) -> None:
-    """Raises InUse, naming them, if VMs, templates or other volumes need `volume`, as `listing.Look` shows it."""
-    if children := [name for name in volume.used_by if name.startswith("pool:")]:
+def require_unused(volume: Volume, unseen: Iterable[Pool] = ()) -> None:
+    """Raises InUse, naming them, if VMs, templates or other images need `volume`, as `listing.Look` shows it.
+
+    Raises WrongState if something in a pool that cannot be looked at may need it.
+    """
+    if children := children_among(volume.used_by):
         raise _backs(volume, children)
     if volume.used_by:
         raise in_use(_what(volume), volume)
+    require_seen(_what(volume), unseen)
+
+
+def children_among(used_by: Iterable[str]) -> list[str]:
+    """Those that are images, which a volume backs: a VM's name, or a template's, holds no slash."""
+    return [name for name in used_by if "/" in name]
+
+
+def require_seen(what: str, unseen: Iterable[Pool]) -> None:
+    """Raises WrongState if a pool cannot be looked at: what is in it may need `what`, a volume or a pool.
+
+    What backs only disks whose server is down looks as if nobody needed it, also to who deletes all orphans by night.
+    """
+    for pool in unseen:
+        raise WrongState(
+            f"{what} may be needed by what is in pool {pool.name!r}, which cannot be looked at: {pool.error}",
+            f"bring its storage back; or kimchictl pool stop {quote(pool.name)}, if nothing in it counts",
+        )
 
 
 def in_use(what: str, seen: Volume | Pool) -> InUse:
@@ -45,43 +63,20 @@ def require_content(volume: Volume) -> None:
 
 
 def require_childless(host: "Host", volume: Volume) -> None:
-    """Raises InUse, naming them, if `volume` backs others: they would be lost with it, or changed."""
-    if children := backed_by(host, volume, all_volumes(host)):
+    """Raises InUse, naming them, if `volume` backs others: they would be lost with it, or changed.
+
+    Raises WrongState if something in a pool that cannot be looked at may need it.
+    """
+    uses = look_around(host)
+    if children := uses.children(volume.path):
         raise _backs(volume, children)
+    require_seen(_what(volume), uses.unseen)
+    if doubt := uses.doubt():
+        host.note(doubt)
 
 
 def _backs(volume: Volume, children: list[str]) -> InUse:
     return InUse(f"{_what(volume)} backs {', '.join(children)}")
-
-
-def backed_by(host: "Host", volume: Volume, listed: list[Volume]) -> list[str]:
-    """Those of `listed` that `volume` backs, as "pool:POOL/VOLUME", by whatever name they call it."""
-    *every, real = really(host, [*listed, volume])
-    return children_of(real.path or "", every)
-
-
-def all_volumes(host: "Host", note: Callable[[str], None] = silent) -> list[Volume]:
-    """The volumes of all active pools, which are refreshed first; of those that do not answer, what was last known.
-
-    Those pools are noted, as what is in them can need any volume; `note` is told of volumes that are left out.
-    """
-    looks = _as_they_look(host, note)
-    users = users_of(host, looks)
-    return by_real_paths(host, looks, lambda real: as_known(real, users))
-
-
-def _as_they_look(host: "Host", note: Callable[[str], None] = silent) -> list[Volume]:
-    found = []
-    for pool in pools.list_pools(host):
-        if not pool.active:
-            continue
-        if not pool.reachable:
-            host.note(f"pool {pool.name!r}: what its volumes are, and need, is not known: {pool.error}")
-        if pool.state == pools.UNREACHABLE:
-            continue
-        with suppress(NotFound, WrongState):  # it is gone since
-            found += volumes.list_volumes(host, pool.name, pool.reachable, note)
-    return found
 
 
 def require_still(host: "Host", volume: Volume) -> None:
@@ -92,29 +87,17 @@ def require_still(host: "Host", volume: Volume) -> None:
 
 def writers_of(host: "Host", volume: Volume) -> list[str]:
     """The VMs that are not off and have `volume` as a disk that they can write to, sorted."""
-    return sorted(
-        {
-            name
-            for name, said in domains.running(host)
-            for disk in said.disks
-            if not disk.readonly and disk.device == "disk" and _is(host, disk.source, volume)
-        }
-    )
-
-
-def _is(host: "Host", source: str | None, volume: Volume) -> bool:
-    """Whether a disk's source is `volume`, by whatever name. That of a VM that runs is open, so it can be looked at."""
-    if not source or source in (volume.path, f"pool:{volume.pool}/{volume.name}"):
-        return bool(source)
-    here = host.is_local and not host.is_test and source.startswith("/") and volume.path is not None
-    return here and os.path.realpath(source) == os.path.realpath(volume.path or "")
+    disks = [(name, disk) for name, said in domains.running(host) for disk in said.disks]
+    disks = [(name, disk) for name, disk in disks if disk.device == "disk" and not disk.readonly]
+    names = Names(host, [volume])
+    names.learn([volume.path, *(disk.source for _, disk in disks)])
+    own = {names(volume.path or ""), f"pool:{volume.pool}/{volume.name}"}
+    return sorted({name for name, disk in disks if disk.source and names(disk.source) in own})
 
 
 def known_as_raw(host: "Host", volume: Volume) -> bool:
-    """Whether a VM has `volume` as a raw disk, or below one: then what its guest wrote there is no header."""
-    looks = [*_as_they_look(host), volume]
-    real = really(host, looks)
-    return real[-1].path in raw_paths(real, users_of(host, looks))
+    """Whether a VM has it as a raw disk, or below one: then what its guest wrote there is no header."""
+    return look_around(host).is_raw(volume.path, f"pool:{volume.pool}/{volume.name}")
 
 
 def known(host: "Host", volume: Volume) -> Volume:

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING
 
 from kimchictl.actions.storage import unfinished
 from kimchictl.actions.storage.clone_volume import clone_volume
+from kimchictl.actions.storage.uses import uses_of
 from kimchictl.actions.vms.plan_vm import PlannedVolume, volume_name
 from kimchictl.actions.vms.provision import define_vm, make_volume, new_uuid, undo_volume
 from kimchictl.actions.vms.undo import take_back
 from kimchictl.actions.vms.unfinished import Note, note_for, sweep
-from kimchictl.actions.vms.vm_usage import as_raw, disk_volume, find_users
+from kimchictl.actions.vms.vm_usage import as_raw, disk_volume, label
 from kimchictl.catalog.naming import clone_name
 from kimchictl.errors import Exists, InUse, WrongState
 from kimchictl.locks.signals import uninterrupted
@@ -91,8 +92,8 @@ def volume_of(host: "Host", name: str, disk: VmDisk, linked: bool = False) -> Vo
             f"disk {disk.target!r} of vm {name!r}, {disk.source}, is in no active pool, and cannot be cloned",
             "kimchictl pool create NAME --type dir --path DIRECTORY --start",
         )
-    others = set(find_users(host).of(found)) - {name}
-    if linked and others:
+    others = uses_of(host, [found]).vms(label(found)) - {name} if linked else set()
+    if others:
         users = ", ".join(f"vm {name!r}" for name in sorted(others))
         raise InUse(f"volume {found.name!r} is in use by {users} too: nobody may write it again", "clone it in full")
     if linked and (found.type != "file" or disk.format not in ("qcow2", "raw")):

@@ -1,7 +1,8 @@
 """The end of a VM: first the bill of what goes and what stays, then the act.
 
 Only what is the VM's alone goes: a disk that lies in a storage pool, that no other VM and no template names and that
-backs no other image. Media, shared disks, backing files and files outside of any pool stay.
+backs no other image, as far as all pools can be looked at. Media, shared disks, backing files and files outside of any
+pool stay.
 """
 
 from collections.abc import Iterable, Iterator
@@ -10,9 +11,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from kimchictl.actions.storage.listing import Templates, described
-from kimchictl.actions.storage.volume_use import all_volumes
+from kimchictl.actions.storage.uses import Templates, Uses, look_around
+from kimchictl.actions.storage.volume_use import children_among
 from kimchictl.actions.vms.findings import Findings
+from kimchictl.actions.vms.vm_usage import label
 from kimchictl.errors import Failed, NotFound
 from kimchictl.locks.signals import uninterrupted
 from kimchictl.virt import secrets
@@ -64,30 +66,28 @@ def make_bill(host: "Host", name: str, templates: Templates, keep_disks: bool = 
     domain = domains.find_domain(host, name)
     name = domain.name()
     said = domains.describe(host, name)
-    listed = described(host, all_volumes(host), templates)
+    uses = look_around(host, templates)
+    if doubt := uses.doubt():
+        host.note(doubt)
     goes: list[Going] = []
     stays: list[Staying] = []
     for disk in said.disks:
         if disk.source is None:
             continue
-        volume = _volume_of(host, disk, listed)
-        why = _why_kept(name, disk, volume, said.origin.seed, keep_disks)
+        volume = uses.find(disk.source)
+        why = _why_kept(name, disk, volume, said.origin.seed, keep_disks) or _unseen(uses)
         if volume is None or why:
             stays.append(Staying(disk.source, why or "it is in no active storage pool"))
         else:
-            goes.append(Going("disk", _place(volume), volume.allocation, volume.pool, volume.name))
-        stays += _below(name, disk, volume, listed)
+            goes.append(Going("disk", label(volume), volume.allocation, volume.pool, volume.name))
+        stays += _below(name, disk, volume, uses)
     return Bill(name, domains.state_of(host, domain) in ACTIVE, (*goes, *_kept_for(host, name)), tuple(stays))
 
 
-def _volume_of(host: "Host", disk: VmDisk, listed: list[Volume]) -> Volume | None:
-    """Whatever way its path is written; None where its pool is inactive, or it is gone."""
-    place = (disk.pool, disk.volume) if disk.pool else volumes.place_of(host, disk.source or "")
-    return next((each for each in listed if (each.pool, each.name) == place), None)
-
-
-def _place(volume: Volume) -> str:
-    return f"pool:{volume.pool}/{volume.name}"
+def _unseen(uses: Uses) -> str | None:
+    """Why even a disk that nobody seems to need is kept: what it may back cannot be looked at."""
+    pool = next(iter(uses.unseen), None)
+    return f"pool {pool.name!r}, in which something may need it, cannot be looked at" if pool else None
 
 
 def _why_kept(name: str, disk: VmDisk, volume: Volume | None, seed: str | None, keep_disks: bool) -> str | None:
@@ -96,7 +96,7 @@ def _why_kept(name: str, disk: VmDisk, volume: Volume | None, seed: str | None, 
     The cloud-init data at `seed`, POOL/VOLUME, were made for the VM, or for the one that it is a clone of.
     """
     if disk.device != "disk":
-        own = volume is not None and _place(volume) == f"pool:{seed}" and not _needing(name, volume)
+        own = volume is not None and label(volume) == f"pool:{seed}" and not _needing(name, volume)
         return None if own else "a medium"
     if keep_disks:
         return "the disks are kept"
@@ -109,7 +109,7 @@ def _why_kept(name: str, disk: VmDisk, volume: Volume | None, seed: str | None, 
 
 def _needing(name: str, volume: Volume) -> str | None:
     """Who but the VM needs the volume, as a clause; None if nobody does."""
-    if children := [user for user in volume.used_by if user.startswith("pool:")]:
+    if children := children_among(volume.used_by):
         return f"it backs {', '.join(children)}"
     if volume.templates:
         return f"named by template {', '.join(volume.templates)}"
@@ -117,15 +117,14 @@ def _needing(name: str, volume: Volume) -> str | None:
     return f"used by {', '.join(others)}" if others else None
 
 
-def _below(name: str, disk: VmDisk, volume: Volume | None, listed: list[Volume]) -> Iterator[Staying]:
+def _below(name: str, disk: VmDisk, volume: Volume | None, uses: Uses) -> Iterator[Staying]:
     """What backs a disk is not this VM's alone to take along; said is whether anything else needs it."""
-    by_path = {each.path: each for each in listed}
     above, path = volume, (volume.backing if volume else None) or next(iter(disk.backing), None)
     seen: set[str] = set()
     while path is not None and path not in seen:
         seen.add(path)
-        found = by_path.get(path)
-        others = set(found.used_by) - {name, _place(above) if above else ""} if found else {""}
+        found = uses.find(path)
+        others = set(found.used_by) - {name, label(above) if above else ""} if found else {""}
         alone = ", and of no other disk" if not others else ""
         yield Staying(path, f"a backing file{alone}")
         above, path = found, found.backing if found else None

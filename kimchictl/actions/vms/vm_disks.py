@@ -5,18 +5,19 @@ A volume that another VM has is not attached without being told to: two systems 
 
 import os
 import stat
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from shlex import quote
 from typing import TYPE_CHECKING
 
 from kimchictl.actions.images.sources import split_source
-from kimchictl.actions.storage.spellings import users_of
+from kimchictl.actions.storage.samefile import Names
+from kimchictl.actions.storage.uses import look_around
 from kimchictl.actions.storage.volume_changes import require_known_chain
-from kimchictl.actions.storage.volume_use import all_volumes, backed_by, known_as_raw
+from kimchictl.actions.storage.volume_use import known_as_raw, require_seen
 from kimchictl.actions.vms.plan_vm import volume_name
 from kimchictl.actions.vms.provision import undo_volume
-from kimchictl.actions.vms.vm_usage import children_of
 from kimchictl.errors import Exists, Failed, InUse, Invalid, KimchiError, NotFound, WrongState
 from kimchictl.locks.signals import uninterrupted
 from kimchictl.virt import xml
@@ -135,7 +136,7 @@ def _existing(host: "Host", scope: Scope, new: NewDisk) -> tuple[str, str, str]:
         found: volumes.Volume | None = volumes.find_volume(host, pool, volume_title)
     else:
         rest = os.path.realpath(rest) if host.is_local and not host.is_test else rest
-        found = volumes.find_by_path(host, rest)
+        found = volumes.find_by_path(host, rest) or look_around(host).find(rest)
     if found is not None:
         _require_free(host, scope, found.path or "", f"pool:{found.pool}/{found.name}", new)
         return _of_volume(host, found, new)
@@ -169,28 +170,19 @@ def _of_volume(host: "Host", found: volumes.Volume, new: NewDisk) -> tuple[str, 
 
 def _require_free(host: "Host", scope: Scope, path: str, shown: str, new: NewDisk) -> None:
     """Raises InUse where another VM, or this one, has it, unless all only read it or share it."""
-    listed = all_volumes(host)
-    users = users_of(host, listed)
-    named = users.of_path(path) | users.of_path(shown)
+    uses = look_around(host)
+    named = uses.vms(path, shown)
     if scope.name in named:
         raise InUse(f"vm {scope.name!r} has {shown} already")
-    if named and not (new.shared or (new.readonly and not _is_written(host, {path, shown}))):
+    if named and not (new.shared or (new.readonly and not uses.is_written(path, shown))):
         others = ", ".join(f"vm {name!r}" for name in sorted(named))
         raise InUse(f"{shown} is in use by {others}", "--shared attaches it all the same")
-    if not new.readonly and (children := _children(host, path, listed)):
+    if new.readonly:
+        return
+    if children := uses.children(path, shown):
         raise InUse(f"{shown} backs {', '.join(children)}, which would be destroyed", "--readonly attaches it")
-
-
-def _is_written(host: "Host", called: set[str]) -> bool:
-    """Whether a VM has it as a disk of its own, and not only to read: qemu lets nobody else open it then."""
-    return any(
-        disk.source in called and not disk.readonly for _, said in domains.descriptions(host) for disk in said.disks
-    )
-
-
-def _children(host: "Host", path: str, listed: list[volumes.Volume]) -> list[str]:
-    volume = next((each for each in listed if each.path == path), None)
-    return children_of(path, listed) if volume is None else backed_by(host, volume, listed)
+    if not new.shared:
+        require_seen(shown, uses.unseen)
 
 
 def _element(path: str, form: str, kind: str, bus: str, target: str, new: NewDisk) -> xml.Element:
@@ -229,26 +221,32 @@ def find_disk(host: "Host", scope: Scope, wanted: str) -> VmDisk:
     found = domains.drives(host, scope.domain, scope.live)
     disk = next((each for each in found if wanted in (each.target, each.source)), None)
     if disk is None:
-        called = _names_of(host, wanted)
-        disk = next((each for each in found if each.source in called), None)
+        disk = next(iter(_with_image(host, wanted, found)), None)
     if disk is None:
         there = ", ".join(each.target for each in found) or "none"
         raise NotFound(f"vm {scope.name!r} has no disk {wanted!r}", f"its disks are: {there}")
     return disk
 
 
-def _names_of(host: "Host", image: str) -> set[str]:
-    """What a definition may call the image that somebody calls by a link, from a directory, or as a volume."""
+def _with_image(host: "Host", image: str, disks: Iterable[VmDisk]) -> Iterator[VmDisk]:
+    """Those whose image somebody calls by a link, from a directory, or as a volume, which the definition may not."""
     kind, rest = split_source(image)
     if kind == "pool":
         pool, _, title = rest.partition("/")
-        try:
-            found: volumes.Volume | None = volumes.find_volume(host, pool, title)
-        except KimchiError:
-            return set()  # it is not there (any more), and neither is such a disk
+        with suppress(KimchiError):  # it is not there (any more), and neither is such a disk
+            rest = volumes.find_volume(host, pool, title).path or rest
     elif kind == "path" and "/" in rest:
-        rest = os.path.realpath(rest) if host.is_local and not host.is_test else rest
-        found = volumes.find_by_path(host, rest)
-    else:
-        return set()
-    return {rest} if found is None else {found.path or rest, f"pool:{found.pool}/{found.name}"}
+        rest = os.path.abspath(rest) if host.is_local and not host.is_test else rest
+    names = Names(host, [])
+    every = list(disks)
+    names.learn([rest, *(disk.source for disk in every)])
+    for disk in every:
+        named = disk.source and names(disk.source)
+        if named == names(rest) or (disk.pool and _path_of(host, disk) == rest):
+            yield disk
+
+
+def _path_of(host: "Host", disk: VmDisk) -> str | None:
+    with suppress(KimchiError):
+        return volumes.find_volume(host, disk.pool or "", disk.volume or "").path
+    return None

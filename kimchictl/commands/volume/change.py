@@ -42,7 +42,7 @@ def resize(app: App, pool_name: str, name: str, size: str, shrink: bool, yes: bo
     require_resizable(app.host, volume, wanted, shrink)
     if wanted < (volume.capacity or 0):
         app.confirm(f"cutting volume {name!r} of pool {pool_name!r} down to {format_size(wanted)}", yes)
-    made = resize_volume(app.host, volume, wanted, shrink)
+    made = resize_volume(app.host, volume, wanted, shrink, app.progress)
     app.note(f"volume {name!r} of pool {pool_name!r} has {format_size(made.capacity or 0)}")
     emit_made(app, made)
 
@@ -89,12 +89,11 @@ def wipe(app: App, pool_name: str, names: tuple[str, ...], algorithm: str, yes: 
       kimchictl volume wipe default old.img --algorithm random --yes
     """
     from kimchictl.actions.storage.volume_changes import wipe_volume
-    from kimchictl.actions.storage.volume_use import require_unused
 
     def one(name: str) -> None:
         found = look.show(pool_name, name)
         require_finished(app, found)
-        require_unused(found)
+        look.require_unused(found)
         app.confirm(f"wiping volume {name!r} of pool {pool_name!r}", yes)
         with app.task(f"wipe of {name} of pool {pool_name}", app.remote_host) as progress:
             wipe_volume(found, look, algorithm, progress)
@@ -122,12 +121,11 @@ def delete(app: App, pool_name: str, names: tuple[str, ...], missing_ok: bool, y
       kimchictl volume delete default old.qcow2 older.qcow2 --yes
     """
     from kimchictl.actions.storage.volume_changes import delete_volume
-    from kimchictl.actions.storage.volume_use import require_unused
 
     def one(name: str) -> None:
         found = look.show(pool_name, name)
         require_finished(app, found)
-        require_unused(found)
+        look.require_unused(found)
         app.confirm(f"deleting volume {name!r} of pool {pool_name!r}", yes)
         delete_volume(found, look)
         app.note(f"volume {name!r} of pool {pool_name!r} deleted")

@@ -61,10 +61,11 @@ def _list(app: App, pool_names: tuple[str, ...], orphans: bool) -> int:
         lambda name: list_volumes(app.host, name, app.config["pool.timeout"]),
     )
     if found or not status:
-        every = described(app.host, [each for volumes in found for each in volumes], template_users(app.templates))
-        listed = marked(app.host, app.places.own_state, every)
+        every, templates = [each for volumes in found for each in volumes], template_users(app.templates)
+        listed = marked(app.host, app.places.own_state, described(app.host, every, templates))
         if orphans:
-            listed = without_growing(app.host, app.places.own_state, without_owner(app.host, listed))
+            unused = without_owner(app.host, listed, templates)
+            listed = without_growing(app.host, app.places.own_state, unused)
         app.emit_list(listed, VOLUMES)
     return status
 

@@ -1,5 +1,6 @@
 """A domain's XML -> what is printed of it: title, template, disks, interfaces, display."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kimchictl.virt import xml
@@ -52,7 +53,7 @@ class VmGraphics:
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What a domain's XML says, beside its state."""
+    """What a domain's XML says, beside its state; `paths` is every path in it, whatever for; `runs`: as it does."""
 
     title: str | None
     description: str | None
@@ -64,6 +65,8 @@ class Description:
     nvram: str | None
     tpm: bool
     agent_connected: bool
+    paths: tuple[str, ...] = ()
+    runs: bool = False
 
 
 def read_domain(document: str, name: str) -> Description:
@@ -84,7 +87,17 @@ def read_domain(document: str, name: str) -> Description:
             target.get("name") == "org.qemu.guest_agent.0" and target.get("state") == "connected"
             for target in root.findall("devices/channel/target")
         ),
+        paths=tuple(paths_in(root)),
+        runs=root.get("id") is not None,
     )
+
+
+def paths_in(root: xml.Element) -> Iterator[str]:
+    """Every path that is said anywhere: of a kernel, of firmware variables, of a directory that a guest shares..."""
+    for element in root.iter():
+        for value in (*element.attrib.values(), (element.text or "").strip()):
+            if value.startswith("/"):
+                yield value
 
 
 def _disk(element: xml.Element) -> VmDisk:

@@ -78,19 +78,32 @@ def running(host: Host) -> Iterator[tuple[str, Description]]:
 
 
 def descriptions(host: Host) -> Iterator[tuple[str, Description]]:
-    """(name, description) of every VM; of one that runs, also of what it will be at its next start."""
+    """(name, description) of every VM; also of what one that runs will be at its next start, and of saved memory."""
     with asking(f"host {host.uri}: vm list"):
         domains = host.conn.listAllDomains(0)
+        saved = {each.name() for each in host.conn.listAllDomains(host.lib.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE)}
     for domain in domains:
         try:
             yield domain.name(), read_domain(domain.XMLDesc(0), domain.name())
             if domain.isActive() and domain.isPersistent():
                 inactive = host.lib.VIR_DOMAIN_XML_INACTIVE
                 yield domain.name(), read_domain(domain.XMLDesc(inactive), domain.name())
+            if domain.name() in saved and (document := _saved_xml(host, domain)):
+                yield domain.name(), read_domain(document, domain.name())
         except host.lib.libvirtError as error:
             if not is_code(error, "NO_DOMAIN"):
                 with asking(f"vm {domain.name()!r}"):
                     raise
+
+
+def _saved_xml(host: Host, domain: Any) -> str | None:
+    """What a domain was when its memory was saved; None if it was started since."""
+    try:
+        return str(domain.managedSaveGetXMLDesc(0))
+    except host.lib.libvirtError as error:
+        if is_code(error, "NO_SUPPORT", "OPERATION_INVALID"):
+            return None
+        raise
 
 
 def define(host: Host, name: str, document: str) -> None:
@@ -166,18 +179,21 @@ def _snapshots(host: Host, domain: Any) -> list[str]:
 
 
 def addresses(host: Host, domain: Any) -> list[str]:
-    """The guest's IP addresses, from leases, else from its agent; loopback and link-local ones left out."""
-    lib = host.lib
+    """The guest's IP addresses, from leases, then from its agent where not every interface has a lease.
+
+    Loopback and link-local ones are left out.
+    """
+    lib, found = host.lib, dict[str, Any]()
+    nics = len(read_domain(domain.XMLDesc(0), domain.name()).nics)
     for source in (lib.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_LEASE, lib.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_AGENT):
+        if found and len(found) >= nics:
+            break
         try:
-            interfaces = domain.interfaceAddresses(source, 0)
+            found |= {f"{source} {key}": value for key, value in domain.interfaceAddresses(source, 0).items()}
         except lib.libvirtError:
             continue  # no lease file, no agent: the next source may know
-        found = [entry["addr"] for value in interfaces.values() for entry in value.get("addrs") or ()]
-        found = [address for address in found if not address.startswith(("127.", "169.254.", "fe80:", "::1"))]
-        if found:
-            return list(dict.fromkeys(found))
-    return []
+    listed = (entry["addr"] for value in found.values() for entry in value.get("addrs") or ())
+    return [each for each in dict.fromkeys(listed) if not each.startswith(("127.", "169.254.", "fe80:", "::1"))]
 
 
 def state_of(host: Host, domain: Any) -> str:

@@ -29,12 +29,24 @@ def read_local(directory: str, name: str) -> LocalVolume | None:
         status = os.stat(path)
         if stat.S_ISDIR(status.st_mode):
             return LocalVolume("dir", "dir", path, 0, 0)
-        if not stat.S_ISREG(status.st_mode):
-            return None
-        with open_source(path) as source:
-            found = glance(source)
+        return _read(path, status) if stat.S_ISREG(status.st_mode) else None
     except (OSError, ValueError, KimchiError):
         return None
+
+
+def read_image(path: str) -> LocalVolume | None:
+    """The same of a file or a block device that is in no pool."""
+    try:
+        status = os.stat(path)
+        found = _read(path, status) if stat.S_ISREG(status.st_mode) or stat.S_ISBLK(status.st_mode) else None
+    except (OSError, ValueError, KimchiError):
+        return None
+    return found._replace(type="block") if found and stat.S_ISBLK(status.st_mode) else found
+
+
+def _read(path: str, status: os.stat_result) -> LocalVolume | None:
+    with open_source(path) as source:
+        found = glance(source)
     if found is None:
         return None
     # libvirt has a relative name of a backing file lead on from where the image really is, as qemu does.
