@@ -23,25 +23,24 @@ _LOOK_SECONDS = 0.25
 _CONVERTED = ("qcow2", "qcow", "qed", "vmdk", "vpc", "vdi")  # what qemu-img writes; all else is copied as it is
 
 
-def resize_volume(host: Host, pool: str, name: str, size: int, shrink: bool) -> None:
-    """Make it `size` bytes; smaller only with `shrink`. Raises NotFound, WrongState, Invalid."""
+def resize_volume(
+    host: Host, pool: str, name: str, size: int, shrink: bool, look: Callable[[], None] = lambda: None
+) -> None:
+    """Make it `size` bytes; smaller only with `shrink`. Until it is done, `look` is called every now and then.
+
+    qemu-img looks at all of a qcow2 that it cuts, holes included. Raises NotFound, WrongState, Invalid.
+    """
     volume = find_handle(host, pool, name)
+    flags = host.lib.VIR_STORAGE_VOL_RESIZE_SHRINK if shrink else 0
     with asking(f"volume {name!r} of pool {pool!r} cannot be resized"):
-        volume.resize(size, host.lib.VIR_STORAGE_VOL_RESIZE_SHRINK if shrink else 0)
+        _to_the_end(host, f"resize volume {name!r}", lambda: volume.resize(size, flags), look)
 
 
 def wipe_volume(host: Host, pool: str, name: str, algorithm: str, look: Callable[[], None] = lambda: None) -> None:
     """Overwrite what is in it; until it is done, `look` is called every now and then. Raises NotFound, WrongState."""
     volume = find_handle(host, pool, name)
     with asking(f"volume {name!r} of pool {pool!r} cannot be wiped"):
-        call: Running[Any] = Running(lambda: volume.wipePattern(WIPES.index(algorithm), 0))
-        try:
-            _watched(call, name, look)
-        except host.lib.libvirtError:
-            raise
-        except BaseException:
-            host.note(f"libvirt goes on to wipe volume {name!r}, which cannot be stopped")
-            raise
+        _to_the_end(host, f"wipe volume {name!r}", lambda: volume.wipePattern(WIPES.index(algorithm), 0), look)
 
 
 def clone_volume(
@@ -74,6 +73,17 @@ def clone_volume(
             _end(host, call, new)
             raise
         return read_volume(made, to_pool)
+
+
+def _to_the_end(host: Host, what: str, work: Callable[[], Any], look: Callable[[], None]) -> None:
+    """One blocking call into libvirt, which goes on when it is interrupted here: that is said."""
+    try:
+        _watched(Running(work), what, look)
+    except host.lib.libvirtError:
+        raise
+    except BaseException:
+        host.note(f"libvirt goes on to {what}, which cannot be stopped")
+        raise
 
 
 def _watched(call: "Running[Any]", what: str, look: Callable[[], None]) -> Any:
