@@ -110,7 +110,7 @@ def create_snapshot(host: Host, name: str, title: str | None, description: str |
     """Take one, of the memory too where it runs. Raises Exists, WrongState with why it cannot be."""
     domain = find_domain(host, name)
     with asking(f"vm {name!r}"):
-        said = read_domain(domain.XMLDesc(0), name)
+        document = domain.XMLDesc(0)
     state = state_of(host, domain)
     there = list_snapshots(host, name)
     taken = {each.name for each in there}
@@ -123,7 +123,10 @@ def create_snapshot(host: Host, name: str, title: str | None, description: str |
             f"vm {name!r} cannot have a snapshot: {external[-1]!r} is external, and libvirt mixes up both kinds",
             f"delete it first: kimchictl vm snapshot delete {quote(name)} {quote(external[-1])}",
         )
-    if why := _why_not(host, said, state):
+    why = _why_not(host, read_domain(document, name), state)
+    if why is None and state != "shutoff" and _plugged_vcpus(document):
+        why = "vcpus were plugged in while it ran, with which qemu could not go back to it; while it is off it can"
+    if why:
         verb = "clone" if state == "shutoff" else "stop"
         hint = {"clone": "makes a copy of it", "stop": "first; then it can, or vm clone copies it"}[verb]
         raise WrongState(f"vm {name!r} cannot have a snapshot: {why}", f"kimchictl vm {verb} {quote(name)} {hint}")
@@ -167,6 +170,11 @@ def _why_not(host: Host, said: Description, state: str) -> str | None:
     return None
 
 
+def _plugged_vcpus(document: str) -> bool:
+    """Whether a guest has vcpus that it did not start with: libvirt loads its memory before it plugs them in again."""
+    return bool(xml.parse(document, "a domain").findall(".//vcpus/vcpu[@enabled='yes'][@hotpluggable='yes']"))
+
+
 def revert_snapshot(host: Host, name: str, wanted: str, run: bool = False) -> None:
     """Go back to it: the disks as they were, and the guest as it was, or running with `run`.
 
@@ -180,7 +188,13 @@ def revert_snapshot(host: Host, name: str, wanted: str, run: bool = False) -> No
         )
     flags = host.flag("DOMAIN_SNAPSHOT_REVERT_RUNNING") if run else 0
     with asking(f"vm {name!r} cannot go back to snapshot {wanted!r}"):
-        find_domain(host, name).revertToSnapshot(_handle(host, name, wanted), flags)
+        handle = _handle(host, name, wanted)
+        if found.state != "shutoff" and _plugged_vcpus(handle.getXMLDesc(0)):  # it would power off first
+            raise WrongState(
+                f"snapshot {wanted!r} of vm {name!r} has vcpus that were plugged in, with which qemu loads no memory",
+                "a disk alone goes back, while the vm is off, with: qemu-img snapshot -a SNAPSHOT FILE",
+            )
+        find_domain(host, name).revertToSnapshot(handle, flags)
 
 
 def delete_snapshot(host: Host, name: str, wanted: str, children: bool = False) -> None:
