@@ -121,6 +121,19 @@ def test_what_replaces_a_volume_is_whose_that_was_and_for_whom(pool, kimchi, fil
     assert os.getxattr(pool / "v", "system.posix_acl_access") == acl
 
 
+@pytest.mark.parametrize("content", [b"raw", b"QFI\xfb that is none"])
+def test_it_is_so_too_where_the_host_puts_it_there(pool, kimchi, tmp_path, content, monkeypatch):
+    monkeypatch.setattr(volume_upload, "directory_here", lambda host, pool: None)
+    (pool / "v").write_bytes(b"old")
+    (pool / "v").chmod(0o664)
+    os.chown(pool / "v", 1234, 1235)
+    (tmp_path / "new").write_bytes(content)
+    kimchi("volume", "upload", "p", tmp_path / "new", "--name", "v", "--yes", status=0)
+    after = os.stat(pool / "v")
+    assert (pool / "v").read_bytes() == content
+    assert (after.st_uid, after.st_gid, after.st_mode & 0o7777) == (1234, 1235, 0o664)
+
+
 def test_what_another_process_is_making_is_neither_replaced_nor_copied(pool, kimchi, file):
     reading, writing = os.pipe()
     words = [sys.executable, "-m", "kimchictl", "volume", "upload", "p", "-", "--name", "v"]

@@ -24,8 +24,12 @@ def test_a_volume_goes_there_in_the_place_of_another_and_comes_back(far, kimchi,
     (tmp_path / "one").write_bytes(os.urandom(MIB + 1))
     os.truncate(tmp_path / "one", 3 * MIB)
     (far / "v").write_bytes(b"old")
+    (far / "v").chmod(0o640)
+    os.chown(far / "v", 1234, 1235)
     kimchi("volume", "upload", "p", tmp_path / "one", "--name", "v", status=2)
     kimchi("volume", "upload", "p", tmp_path / "one", "--name", "v", "--yes", status=0)
+    after = os.stat(far / "v")
+    assert (after.st_uid, after.st_gid, after.st_mode & 0o7777) == (1234, 1235, 0o640)
     assert (far / "v").read_bytes() == (tmp_path / "one").read_bytes() and os.listdir(far) == ["v"]
     kimchi("volume", "clone", "p", "v", "w", status=0)
     kimchi("volume", "download", "p", "w", tmp_path / "back", status=0)

@@ -22,6 +22,7 @@ from kimchictl.media.diskimage import read_qcow2
 from kimchictl.progress import SILENT, Progress
 from kimchictl.units import GIB, format_size, parse_size
 from kimchictl.virt.storage import volumechange, volumes
+from kimchictl.virt.storage.permissions import Permissions
 from kimchictl.virt.storage.volumes import Volume
 from kimchictl.virt.storage.volumesource import open_volume
 
@@ -119,6 +120,7 @@ def copy_here(
     progress: Progress = SILENT,
     state_dir: str | None = None,
     made: Callable[[Volume], None] | None = None,
+    permissions: Permissions | None = None,
 ) -> Volume:
     """Have the host itself copy a volume, and tell `made` of it while it is still noted.
 
@@ -135,7 +137,7 @@ def copy_here(
 
         progress.begin(f"copying {volume.name}", total, "bytes")
         try:
-            copy = volumechange.clone_volume(host, volume.pool, volume.name, pool, new, watch)
+            copy = volumechange.clone_volume(host, volume.pool, volume.name, pool, new, watch, permissions)
         finally:
             progress.end()
         if made is not None:

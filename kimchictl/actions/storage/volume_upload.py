@@ -28,6 +28,7 @@ from kimchictl.media.remote.checksums import Checksum
 from kimchictl.progress import SILENT, Progress
 from kimchictl.units import format_size
 from kimchictl.virt.storage import pools, volumes, volumestream
+from kimchictl.virt.storage.permissions import Permissions
 from kimchictl.virt.storage.poolrefresh import FILE_POOLS
 from kimchictl.virt.storage.volumes import BLOCK_POOLS, Volume
 
@@ -85,8 +86,15 @@ def upload_file(
         pieces = _verified(pieces, given.name, expected)
     with noted(host, state_dir, "upload", pool, title, given.size, grows=True) as note:
         progress.begin(f"uploading {name}", given.size, "bytes")
-        made = _fill(host, pool, title, given.size, pieces, progress, note)
+        made = _fill(host, pool, title, given.size, pieces, progress, note, _permissions(host, replace))
         return made if replace is None else _put_in_place(host, made, replace, progress, state_dir, note)
+
+
+def _permissions(host: "Host", replace: Volume | None) -> Permissions | None:
+    """What the new one has from the beginning: whoever may not give it away fails before the old one goes."""
+    if replace is None or directory_here(host, replace.pool) is not None:
+        return None
+    return volumes.find_both(host, replace.pool, replace.name)[1].permissions
 
 
 def _part_name(name: str) -> str:
@@ -101,6 +109,7 @@ def copy_bytes(
     progress: Progress = SILENT,
     state_dir: str | None = None,
     made: Callable[[Volume], None] | None = None,
+    permissions: Permissions | None = None,
 ) -> Volume:
     """Copy a volume through this machine as the bytes that it is, whatever they look like.
 
@@ -110,7 +119,7 @@ def copy_bytes(
     pieces = volumestream.download(host, volume.pool, volume.name, 0, size)
     with noted(host, state_dir, "copy", pool, new, size, grows=True) as note:
         progress.begin(f"copying {volume.name}", size, "bytes")
-        copy = _fill(host, pool, new, size, pieces, progress, note)
+        copy = _fill(host, pool, new, size, pieces, progress, note, permissions)
         if made is not None:
             made(copy)
         return copy
@@ -124,6 +133,7 @@ def _fill(
     pieces: Iterator[bytes | int],
     progress: Progress,
     note: Note,
+    permissions: Permissions | None = None,
 ) -> Volume:
     """A new volume of `pieces`, whose progress has begun."""
 
@@ -135,7 +145,7 @@ def _fill(
             progress.advance(done)
 
     try:
-        return volumestream.upload(host, pool, name, size, reported(), note.made)
+        return volumestream.upload(host, pool, name, size, reported(), note.made, permissions)
     finally:
         progress.end()
 
@@ -184,10 +194,11 @@ def _put_in_place(
     except BaseException:
         volumes.delete_volume(host, made.pool, made.name)
         raise
+    permissions = _permissions(host, old)
     note.whole(old.name)
     volumes.delete_volume(host, old.pool, old.name)
     try:
-        done = _copied(host, made, old.name, progress, state_dir)
+        done = _copied(host, made, old.name, progress, state_dir, permissions)
     except BaseException:
         words = f"kimchictl volume clone {quote(made.pool)} {quote(made.name)} {quote(old.name)}"
         host.note(f"volume {made.name!r} of pool {made.pool!r} has all that was uploaded: {words}")
@@ -220,8 +231,15 @@ def _keep_owner(descriptor: int, old: str) -> None:
             os.setxattr(descriptor, name, os.getxattr(old, name))
 
 
-def _copied(host: "Host", made: Volume, name: str, progress: Progress, state_dir: str | None) -> Volume:
+def _copied(
+    host: "Host",
+    made: Volume,
+    name: str,
+    progress: Progress,
+    state_dir: str | None,
+    permissions: Permissions | None,
+) -> Volume:
     """By the host itself, where it takes the bytes for what they are; else through this machine."""
     if made.type in ("file", "block") and made.format in ("raw", "iso"):
-        return copy_here(host, made, made.pool, name, progress, state_dir)
-    return copy_bytes(host, made, made.pool, name, progress, state_dir)
+        return copy_here(host, made, made.pool, name, progress, state_dir, permissions=permissions)
+    return copy_bytes(host, made, made.pool, name, progress, state_dir, permissions=permissions)

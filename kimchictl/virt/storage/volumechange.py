@@ -6,6 +6,7 @@ from typing import Any
 from kimchictl.errors import Exists, Invalid, TimedOut
 from kimchictl.virt.connection import Host, asking, is_code
 from kimchictl.virt.deadlines import Running
+from kimchictl.virt.storage.permissions import Permissions
 from kimchictl.virt.storage.pools import find_active_pool, outline
 from kimchictl.virt.storage.volumes import (
     BLOCK_POOLS,
@@ -44,7 +45,13 @@ def wipe_volume(host: Host, pool: str, name: str, algorithm: str, look: Callable
 
 
 def clone_volume(
-    host: Host, pool: str, name: str, to_pool: str, new: str, watch: Callable[[int], None] = lambda _taken: None
+    host: Host,
+    pool: str,
+    name: str,
+    to_pool: str,
+    new: str,
+    watch: Callable[[int], None] = lambda _taken: None,
+    permissions: Permissions | None = None,
 ) -> Volume:
     """Copy it, with all that backs it, as `new` into `to_pool`; nothing is left of a copy that fails.
 
@@ -63,7 +70,7 @@ def clone_volume(
         raise Exists(f"volume {new!r} already exists in pool {to_pool!r}")
     form = volume.format if volume.format in _CONVERTED and not block else "raw"
     with asking(f"volume {name!r} of pool {pool!r} cannot be cloned"):
-        document = volume_xml(new, volume.capacity, form, full=block)
+        document = volume_xml(new, volume.capacity, form, full=block, permissions=permissions)
         call: Running[Any] = Running(lambda: target.createXMLFrom(document, source, 0))
         try:
             made = _watched(call, new, lambda: _tell_size(host, target, new, watch))

@@ -15,6 +15,7 @@ from kimchictl.virt import xml
 from kimchictl.virt.connection import Host, asking, is_code, silent, translate
 from kimchictl.virt.missing import missing
 from kimchictl.virt.storage.localvolume import read_local
+from kimchictl.virt.storage.permissions import Permissions, add_permissions, read_permissions
 from kimchictl.virt.storage.poolrefresh import FILE_POOLS
 from kimchictl.virt.storage.pools import TIMEOUT, answer_within, find_active_pool, list_pools, pools_at, show_pool
 from kimchictl.virt.storage.presence import require_usable
@@ -58,6 +59,7 @@ class VolumeFile:
     size: int | None
     mtime: float | None
     ctime: float | None
+    permissions: Permissions | None = None
 
 
 def find_volume(host: Host, pool_name: str, name: str) -> Volume:
@@ -180,7 +182,8 @@ def read_both(handle: Any, pool_name: str) -> tuple[Volume, VolumeFile]:
     """The same, with its file."""
     name = handle.name()
     root = xml.parse(handle.XMLDesc(0), f"volume {name!r}")
-    file = VolumeFile(xml.number(root, "physical"), _seconds(root, "mtime"), _seconds(root, "ctime"))
+    times = _seconds(root, "mtime"), _seconds(root, "ctime")
+    file = VolumeFile(xml.number(root, "physical"), *times, read_permissions(root))
     return _volume(root, name, pool_name), file
 
 
@@ -210,7 +213,13 @@ def _seconds(root: xml.Element, name: str) -> float | None:
 
 
 def volume_xml(
-    name: str, capacity: int, form: str, base: str | None = None, base_format: str | None = None, full: bool = False
+    name: str,
+    capacity: int,
+    form: str,
+    base: str | None = None,
+    base_format: str | None = None,
+    full: bool = False,
+    permissions: Permissions | None = None,
 ) -> str:
     """The definition of a volume of `capacity` bytes; `full` allocates all of it at once."""
     root = xml.Element("volume")
@@ -222,6 +231,8 @@ def volume_xml(
     xml.add(target, "format", type=form)
     if form == "qcow2":
         xml.add(target, "compat", "1.1")
+    if permissions is not None:
+        add_permissions(target, permissions)
     if base is not None:
         backing = xml.add(root, "backingStore")
         xml.add(backing, "path", base)
@@ -237,6 +248,7 @@ def create_volume(
     form: str,
     base: str | None = None,
     base_format: str | None = None,
+    permissions: Permissions | None = None,
 ) -> Volume:
     """Make it. Raises Exists, NotFound, WrongState, Invalid."""
     check_name(name)
@@ -250,7 +262,7 @@ def create_volume(
         block = kind in BLOCK_POOLS
         if block and form != "raw":
             raise Invalid(f"format {form!r} of volume {name!r} is not possible in a pool of type {kind}", "use raw")
-        handle = pool.createXML(volume_xml(name, capacity, form, base, base_format, full=block), 0)
+        handle = pool.createXML(volume_xml(name, capacity, form, base, base_format, block, permissions), 0)
         return read_volume(handle, pool_name)
 
 

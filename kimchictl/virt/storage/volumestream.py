@@ -10,6 +10,7 @@ from typing import Any
 
 from kimchictl.errors import Failed, Invalid, KimchiError
 from kimchictl.virt.connection import Host, asking
+from kimchictl.virt.storage.permissions import Permissions
 from kimchictl.virt.storage.poolrefresh import FILE_POOLS
 from kimchictl.virt.storage.pools import list_pools, outline
 from kimchictl.virt.storage.volumes import Volume, create_volume, find_handle, read_both
@@ -26,6 +27,7 @@ def upload(
     size: int | None,
     pieces: Iterable[bytes | int],
     made: Callable[[], None] = lambda: None,
+    permissions: Permissions | None = None,
 ) -> Volume:
     """Make the volume, `size` bytes, raw, and fill it with `pieces`; deleted again when anything goes wrong.
 
@@ -38,7 +40,7 @@ def upload(
     grows = outline(host, pool_name)[0] in FILE_POOLS
     if size is None and not grows:
         raise Invalid(f"a volume of pool {pool_name!r} does not grow, so its size must be known", "give it as --size")
-    create_volume(host, pool_name, name, 0 if grows else size or 0, "raw")
+    create_volume(host, pool_name, name, 0 if grows else size or 0, "raw", permissions=permissions)
     try:
         made()
         done = _fill(host, find_handle(host, pool_name, name), name, size, pieces)
