@@ -22,7 +22,7 @@ import pytest
 from lab.mounts import can_mount
 
 # The requests of linux/fuse.h that are made before a directory is listed.
-GETATTR, INIT, OPENDIR, READDIR, RELEASEDIR = 3, 26, 27, 28, 29
+LOOKUP, GETATTR, INIT, OPENDIR, READDIR, RELEASEDIR = 1, 3, 26, 27, 28, 29
 _HEADER = struct.Struct("<IIQQIIII")  # fuse_in_header
 _ANSWER = struct.Struct("<IiQ")  # fuse_out_header
 _ATTRIBUTES = struct.Struct("<QIIQQQQQQIIIIIIIIII")  # fuse_attr_out
@@ -36,9 +36,9 @@ needs_fuse = pytest.mark.skipif(
 class DeadDirectory:
     """`path` is it, empty. `asked` is set once somebody waits for it; revive() answers all."""
 
-    def __init__(self, path: Path, run: Callable[..., Any] = subprocess.run) -> None:
-        """`run` is subprocess.run where it is to be mounted, as on a private host."""
-        self.path, self._run = path, run
+    def __init__(self, path: Path, run: Callable[..., Any] = subprocess.run, names: bool = False) -> None:
+        """`run` is subprocess.run where it is to be mounted, as on a private host. `names`: who asks for one waits."""
+        self.path, self._run, self._names = path, run, names
         self.asked = threading.Event()
         self.opened = 0
         self._alive = threading.Event()
@@ -86,8 +86,10 @@ class DeadDirectory:
         elif what == OPENDIR:
             self.opened += 1
             self._waiting.append(unique)
-            if self._alive.is_set():
+            if self._alive.is_set() or self.opened <= self._dies_after:
                 self._say(unique, bytes(16))
+            self.asked.set()
+        elif what == LOOKUP and self._names:
             self.asked.set()
         elif what in (READDIR, RELEASEDIR):
             self._say(unique, b"")

@@ -72,13 +72,16 @@ def real_paths(sources: Iterable[str], known: Iterable[str]) -> dict[str, str]:
 
 
 def _answering(paths: Iterable[str]) -> set[str]:
-    """Those of `paths` that can be asked for, or are known not to be there, within the deadline."""
+    """Those of `paths` that can be asked for within the deadline, or are known not to be there.
+
+    A child asks for those of one file system at a time, as a process that asks for what hangs can hang for ever.
+    """
     wanted = set(paths)
     mounts = Mounts.read() if wanted else Mounts({})
-    if not wanted or not mounts.may_hang() or answers(_touching(sorted(wanted)), SECONDS):
+    if not wanted or not mounts.may_hang():
         return wanted
     places: dict[bytes, list[str]] = {}
-    for path in wanted:
+    for path in sorted(wanted):
         places.setdefault(mounts.covering(os.fsencode(path)).point, []).append(path)
     return {path for group in places.values() if answers(_touching(group), SECONDS) for path in group}
 

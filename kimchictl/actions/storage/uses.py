@@ -213,8 +213,12 @@ def _outside(host: "Host", names: Names, path: str) -> Volume | None:
     """The image at `path`; None if it cannot be read."""
     if not host.is_local or host.is_test or path in names.silent:
         return None
-    if not os.path.lexists(path):
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
         return Volume(path, "", "file", "raw", path, 0, 0)  # it is not there, and needs nothing
+    except (OSError, ValueError):
+        return None
     found = read_image(path)
     return Volume(path, "", *found) if found is not None else None
 
