@@ -36,9 +36,14 @@ needs_fuse = pytest.mark.skipif(
 class DeadDirectory:
     """`path` is it, empty. `asked` is set once somebody waits for it; revive() answers all."""
 
-    def __init__(self, path: Path, run: Callable[..., Any] = subprocess.run, names: bool = False) -> None:
-        """`run` is subprocess.run where it is to be mounted, as on a private host. `names`: who asks for one waits."""
-        self.path, self._run, self._names = path, run, names
+    def __init__(
+        self, path: Path, run: Callable[..., Any] = subprocess.run, names: bool = False, dies_after: int = 0
+    ) -> None:
+        """`run` is subprocess.run where it is to be mounted, as on a private host. `names`: who asks for one waits.
+
+        The first `dies_after` who open it are answered.
+        """
+        self.path, self._run, self._names, self._dies_after = path, run, names, dies_after
         self.asked = threading.Event()
         self.opened = 0
         self._alive = threading.Event()
