@@ -1,5 +1,7 @@
 """Snapshots of VMs, running and off."""
 
+import subprocess
+
 import libvirt
 import pytest
 
@@ -116,3 +118,32 @@ def test_what_an_external_one_would_take_with_it_is_not_lost(external, kimchi, h
     connection.close()
     assert "'inside' is kept" in kimchi("vm", "snapshot", "delete", "web", "e", "--yes", status=4).err
     assert listed(kimchi, "name") == ["e", "inside"]
+
+
+def write(path, number):
+    """Writes that byte to the beginning of the image."""
+    subprocess.run(["qemu-io", "-c", f"write -P {number} 0 64k", path], check=True, capture_output=True)
+
+
+def holds(path, number):
+    """Whether that is the byte at the beginning of the image."""
+    read = ["qemu-io", "-U", "-r", "-c", f"read -P {number} 0 64k", path]
+    return b"Pattern verification failed" not in subprocess.run(read, check=True, capture_output=True).stdout
+
+
+def test_an_internal_one_below_an_external_one_goes_while_the_vm_is_off(external, kimchi, active_pool):
+    write(active_pool / "web.qcow2", 1)
+    kimchi("vm", "snapshot", "create", "web", "a", status=0)
+    write(active_pool / "web.qcow2", 2)
+    external("e")
+    write(active_pool / "over-e", 3)
+    assert "'e', one of them" in kimchi("vm", "snapshot", "delete", "web", "a", "--children", "--yes", status=4).err
+    assert "'e', taken after it" in kimchi("vm", "snapshot", "revert", "web", "a", "--yes", status=4).err
+    kimchi("vm", "start", "web", status=0)
+    assert "vm stop web" in kimchi("vm", "snapshot", "delete", "web", "a", "--yes", status=4).err
+    kimchi("vm", "stop", "web", "--force", status=0)
+    kimchi("vm", "snapshot", "delete", "web", "a", "--yes", status=0)
+    assert listed(kimchi, "name") == ["e"]
+    assert holds(active_pool / "web.qcow2", 2) and holds(active_pool / "over-e", 3)
+    inside = subprocess.run(["qemu-img", "snapshot", "-l", active_pool / "web.qcow2"], check=True, capture_output=True)
+    assert inside.stdout == b""

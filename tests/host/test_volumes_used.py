@@ -1,5 +1,6 @@
 """Who uses a volume, by whatever name: never a volume in use elsewhere, never a backing file in use."""
 
+import json
 import os
 import struct
 import subprocess
@@ -10,7 +11,8 @@ import pytest
 
 from lab.fuse import DeadDirectory, needs_fuse
 
-GUEST = """<domain type='qemu'><name>{}</name><uuid>{}</uuid><memory unit='MiB'>64</memory><os><type>hvm</type>{}</os><devices>
+GUEST = """<domain type='qemu'><name>{}</name><uuid>{}</uuid><memory unit='MiB'>64</memory>
+  <os><type>hvm</type>{}</os><devices>
   <disk type='{}'><driver name='qemu' type='{}'/><source {}/><target dev='vda'/></disk></devices></domain>"""
 
 
@@ -138,8 +140,8 @@ def test_what_only_a_snapshot_has_uses_what_backs_it(pool, kimchi, guest, tmp_pa
 def test_a_template_that_calls_a_base_by_a_link_uses_it(pool, kimchi, tmp_path):
     kimchi("volume", "create", "p", "base", "--size", "1M", status=0)
     (tmp_path / "link").symlink_to("p")
-    document = '[{"name": "cloud", "cdrom": null, "os_distro": "debian", "os_version": "12", "disks": [{"base": "%s"}]}]'
-    (tmp_path / "cloud.json").write_text(document % (tmp_path / "link/base"))
+    system = {"name": "cloud", "cdrom": None, "os_distro": "debian", "os_version": "12"}
+    (tmp_path / "cloud.json").write_text(json.dumps([{**system, "disks": [{"base": str(tmp_path / "link/base")}]}]))
     kimchi("template", "import", tmp_path / "cloud.json", status=0)
     assert used(kimchi, "base") == ["cloud"] and orphans(kimchi) == []
     assert "template 'cloud'" in kimchi("volume", "delete", "p", "base", "--yes", status=4).err

@@ -6,7 +6,7 @@ from kimchictl.app import App
 from kimchictl.commands.base import Command, list_options, pass_app
 from kimchictl.commands.completing import complete
 from kimchictl.commands.several import on_hosts
-from kimchictl.commands.volume.views import VOLUMES, look_at, pool_argument
+from kimchictl.commands.volume.views import ORPHANS, VOLUMES, look_at, pool_argument
 
 _pools_argument = click.argument("pool_names", metavar="[POOL]...", nargs=-1, shell_complete=complete("pool"))
 
@@ -40,7 +40,8 @@ def list_(app: App, pool_names: tuple[str, ...]) -> int:
 def orphans(app: App, pool_names: tuple[str, ...]) -> int:
     """List disks that nothing uses.
 
-    That is: no VM, no template and no other volume. ISO images and directories are none.
+    That is: no VM, on or off, its snapshots, saved memory and firmware included, no template and no other image. ISO
+    images and directories are none. On a file server another host may use what this one does not: that is marked.
 
     \b
     Examples:
@@ -53,6 +54,7 @@ def orphans(app: App, pool_names: tuple[str, ...]) -> int:
 def _list(app: App, pool_names: tuple[str, ...], orphans: bool) -> int:
     from kimchictl.actions.documents.usage import template_users
     from kimchictl.actions.storage.listing import described, list_volumes, without_owner
+    from kimchictl.actions.storage.sharing import with_sharing
     from kimchictl.actions.storage.unfinished import marked, without_growing
     from kimchictl.virt.storage.pools import names
 
@@ -66,7 +68,10 @@ def _list(app: App, pool_names: tuple[str, ...], orphans: bool) -> int:
         if orphans:
             unused = without_owner(app.host, listed, templates)
             listed = without_growing(app.host, app.places.own_state, unused)
-        app.emit_list(listed, VOLUMES)
+        shown = with_sharing(app.host, listed)
+        for pool in sorted({volume.pool for volume in shown if orphans and volume.shared}):
+            app.note(f"pool {pool!r} is on a server: another host may use what is in it")
+        app.emit_list(shown, ORPHANS if orphans else VOLUMES)
     return status
 
 
@@ -82,6 +87,8 @@ def show(app: App, pool_name: str, name: str) -> None:
       kimchictl volume show default web.qcow2
       kimchictl volume show default web.qcow2 -o json
     """
+    from kimchictl.actions.storage.sharing import with_sharing
     from kimchictl.actions.storage.unfinished import marked
 
-    app.emit(marked(app.host, app.places.own_state, [look_at(app).show(pool_name, name)])[0], VOLUMES)
+    found = marked(app.host, app.places.own_state, [look_at(app).show(pool_name, name)])
+    app.emit(with_sharing(app.host, found)[0], VOLUMES)

@@ -18,10 +18,16 @@ VOLUMES = View(
     columns=("name", "pool", "format", "capacity", "allocation", "used_by", "os_distro", "os_version"),
     keys=(
         "name", "pool", "type", "format", "path", "capacity", "allocation", "backing", "used_by", "os_distro",
-        "os_version", "bootable", "backing_format", "physical", "templates", "unfinished",
+        "os_version", "bootable", "backing_format", "physical", "templates", "unfinished", "shared",
     ),
-    wide=("type", "path", "backing", "physical", "bootable", "unfinished"),
+    wide=("type", "path", "backing", "physical", "bootable", "unfinished", "shared"),
 )  # fmt: skip
+ORPHANS = View(
+    columns=("name", "pool", "format", "capacity", "allocation", "shared"),
+    keys=VOLUMES.keys,
+    wide=VOLUMES.wide,
+    formats={"shared": lambda shared: "another host may use this" if shared else "-" if shared is None else "no"},
+)
 
 DISK_SIZE = Parsed("size", lambda text: parse_size(text, bare=GIB))
 

@@ -15,6 +15,7 @@ from kimchictl.virt import xml
 from kimchictl.virt.connection import Host, asking, is_code
 from kimchictl.virt.domain.domainread import Description, read_domain
 from kimchictl.virt.domain.domains import find_domain, state_of
+from kimchictl.virt.domain.listing import ACTIVE
 
 _EXTERNAL_REVERT = 9_009_000  # libvirt 9.9.0 goes back to external snapshots
 
@@ -186,6 +187,12 @@ def revert_snapshot(host: Host, name: str, wanted: str, run: bool = False) -> No
             f"snapshot {wanted!r} of vm {name!r} is external, and libvirt before 9.9 cannot go back to it",
             f"start it from the overlay's backing file: kimchictl vm disk list {quote(name)}",
         )
+    if later := _external_after(host, name, found):
+        raise WrongState(
+            f"vm {name!r} cannot go back to snapshot {wanted!r}: {later!r}, taken after it, is external, and what it "
+            "stands for is what would be overwritten",
+            "kimchictl volume download gets the backing file of its disk, and qemu-img snapshot -a goes back in that",
+        )
     flags = host.flag("DOMAIN_SNAPSHOT_REVERT_RUNNING") if run else 0
     with asking(f"vm {name!r} cannot go back to snapshot {wanted!r}"):
         handle = _handle(host, name, wanted)
@@ -197,19 +204,32 @@ def revert_snapshot(host: Host, name: str, wanted: str, run: bool = False) -> No
         find_domain(host, name).revertToSnapshot(handle, flags)
 
 
+def _external_after(host: Host, name: str, found: Snapshot) -> str | None:
+    """The first external one that descends from `found`, if that is internal: its disk has a new file since."""
+    if found.kind == "external":
+        return None
+    there = {each.name: each for each in list_snapshots(host, name)}
+    later = (each.name for each in there.values() if each.kind == "external" and found.name in _above(each, there))
+    return next(later, None)
+
+
 def delete_snapshot(host: Host, name: str, wanted: str, children: bool = False) -> None:
     """Delete it, with `children` also those that descend from it, which otherwise stay. Raises NotFound, WrongState."""
-    _require_deletable(host, name, wanted)
+    _require_deletable(host, name, wanted, children)
     flags = host.flag("DOMAIN_SNAPSHOT_DELETE_CHILDREN") if children else 0
     with asking(f"snapshot {wanted!r} of vm {name!r} cannot be deleted"):
         _handle(host, name, wanted).delete(flags)
 
 
-def _require_deletable(host: Host, name: str, wanted: str) -> None:
-    """Raises NotFound; WrongState where libvirt would fail, or would throw away with an overlay what is kept in it."""
+def _require_deletable(host: Host, name: str, wanted: str, children: bool) -> None:
+    """Raises NotFound; WrongState where libvirt would fail, or would throw away with an overlay what is kept in it.
+
+    An internal one below an external one goes while the VM is off: libvirt takes it out of the file that it is in.
+    """
     there = {each.name: each for each in list_snapshots(host, name)}
     found = there.get(wanted) or find_snapshot(host, name, wanted)
     if found.kind != "external":
+        _require_own_file(host, name, found, children)
         return
     subject = f"snapshot {wanted!r} of vm {name!r} is external and cannot be deleted"
     inside = [each.name for each in there.values() if each.kind == "internal" and wanted in _above(each, there)]
@@ -222,6 +242,18 @@ def _require_deletable(host: Host, name: str, wanted: str) -> None:
     if later and host.conn.getLibVersion() < _EXTERNAL_REVERT:
         hint = f"delete {later[0]!r} first, which descends from it"
         raise WrongState(f"{subject}: before 9.9 libvirt deletes none from the middle", hint)
+
+
+def _require_own_file(host: Host, name: str, found: Snapshot, children: bool) -> None:
+    """Raises WrongState for an internal one that libvirt will not look for where it is."""
+    later = _external_after(host, name, found)
+    subject = f"snapshot {found.name!r} of vm {name!r} cannot be deleted"
+    if later and children:
+        hint = f"kimchictl vm snapshot delete {quote(name)} {quote(found.name)} leaves it"
+        raise WrongState(f"{subject} with its children: {later!r}, one of them, is external", hint)
+    if later and state_of(host, find_domain(host, name)) in ACTIVE:
+        hint = f"stop it first: kimchictl vm stop {quote(name)}"
+        raise WrongState(f"{subject} while it runs: since {later!r}, which is external, its disk has a new file", hint)
 
 
 def _above(found: Snapshot, there: dict[str, Snapshot]) -> Iterator[str]:

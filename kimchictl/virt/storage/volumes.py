@@ -30,8 +30,9 @@ class Volume:
     """Sizes are bytes; `backing` is the path of the image below it, `backing_format` what it is said to be.
 
     `physical` is the length of its file, None if it is empty: the capacity of what is raw. `used_by` names who uses it,
-    `templates` those of them that are templates; `unfinished` says who makes it, while it is not whole. `os_distro`,
-    `os_version` and `bootable` are an image's, None for what is no image.
+    `templates` those of them that are templates; `unfinished` says who makes it, while it is not whole; `shared`
+    whether another host may use it, None where that cannot be told. `os_distro`, `os_version` and `bootable` are an
+    image's, None for what is no image.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Volume:
     os_distro: str | None = None
     os_version: str | None = None
     bootable: bool | None = None
+    shared: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
