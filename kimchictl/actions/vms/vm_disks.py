@@ -208,7 +208,7 @@ def _element(path: str, form: str, kind: str, bus: str, target: str, new: NewDis
 def detach_disk(host: "Host", name: str, target: str, next_start: bool = False) -> str | None:
     """Detach the disk `target` (or that of this source); its image stays. What it was. Raises NotFound, TimedOut."""
     scope = devices.scope_of(host, name, next_start)
-    disk = find_disk(host, scope, target)
+    scope, disk = devices.find_in(scope, lambda where: find_disk(host, where, target))
     if disk.device in ("cdrom", "floppy") and scope.live:
         eject = f"kimchictl vm cdrom eject {quote(scope.name)} takes its medium out"
         raise WrongState(f"vm {scope.name!r} runs, and a drive stays meanwhile", eject)

@@ -1,7 +1,7 @@
 """Interfaces of a VM that exists: attached, detached, moved to another network, unplugged and plugged in."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from shlex import quote
 from typing import TYPE_CHECKING
 
@@ -94,7 +94,7 @@ def checked_mac(host: "Host", scope: Scope, mac: str) -> str:
 def detach_nic(host: "Host", name: str, wanted: str, next_start: bool = False) -> Nic:
     """Unplug one, named by its number or its address; what it was. Raises NotFound, TimedOut."""
     scope = devices.scope_of(host, name, next_start)
-    found, _element = _find(host, scope, wanted)
+    scope, (found, _element) = devices.find_in(scope, lambda where: _find(host, where, wanted))
     devices.detach(host, scope, f"interface/mac[@address='{found.mac}']/..", f"interface {found.mac}")
     return found
 
@@ -132,16 +132,16 @@ def set_nic(
         _require(host, network)
         if scope.live and network.type != nic.type and "user" in (network.type, nic.type):
             raise WrongState(f"vm {scope.name!r} runs, and interface {nic.mac} stays one of type {nic.type}", _LATER)
-        _connect(element, network)
-    if link is not None:
-        _replace(element, "link", state=link)
     if model is not None:
         _require_model(host, scope, model)
-        _replace(element, "model", type=model)
-    if scope.config and not scope.live:
-        _redefine(host, scope, nic, element)
-    else:
-        devices.update(host, scope, element)
+    if scope.live:
+        _change(element, network, link, model)
+        devices.update(host, replace(scope, config=False), element)
+    if scope.config:
+        # What it is plugged into there may differ from the guest's, and stays.
+        for own in devices.find_devices(host, scope, f"interface/mac[@address='{nic.mac}']/..", live=False)[:1]:
+            _change(own, network, link, model)
+            _redefine(host, scope, nic, own)
     return next(each for each in list_nics_of(host, scope) if each.mac == nic.mac)
 
 
@@ -151,6 +151,15 @@ _LATER = "--next-start changes it for when it starts anew; or stop it first"
 def list_nics_of(host: "Host", scope: Scope) -> list[Nic]:
     """Those of the guest as it runs, or of its definition."""
     return [_nic(number, each) for number, each in enumerate(_all(host, scope))]
+
+
+def _change(element: xml.Element, network: Network | None, link: str | None, model: str | None) -> None:
+    if network is not None:
+        _connect(element, network)
+    if link is not None:
+        _replace(element, "link", state=link)
+    if model is not None:
+        _replace(element, "model", type=model)
 
 
 def _connect(element: xml.Element, network: Network) -> None:

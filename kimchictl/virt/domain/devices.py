@@ -5,9 +5,11 @@ Scope     where a change goes: the running guest, the definition, or both
 
 import copy
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from shlex import quote
-from typing import Any
+from typing import Any, TypeVar
 
 from kimchictl.errors import InUse, NotFound, TimedOut, WrongState
 from kimchictl.virt import xml
@@ -19,6 +21,8 @@ from kimchictl.virt.domain.listing import ACTIVE
 
 HOTPLUG = ("virtio", "scsi", "usb")  # buses that take a disk while a guest runs
 PATIENCE = 5.0  # seconds for a guest to let go of a device
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,21 @@ def scope_of(host: Host, name: str, next_start: bool = False) -> Scope:
     if next_start and not persistent:
         raise WrongState(f"vm {name!r} is transient: it has no next start")
     return Scope(domain, domain.name(), running and not next_start, persistent)
+
+
+def find_in(scope: Scope, find: Callable[[Scope], Found]) -> tuple[Scope, Found]:
+    """What `find` finds in the guest, or else in its definition alone: it may have let go of it late; and where.
+
+    Raises NotFound.
+    """
+    try:
+        return scope, find(scope)
+    except NotFound:
+        if scope.live and scope.config:
+            alone = replace(scope, live=False)
+            with suppress(NotFound):
+                return alone, find(alone)
+        raise
 
 
 def find_device(host: Host, scope: Scope, path: str, what: str, live: bool | None = None) -> xml.Element:
