@@ -1,10 +1,12 @@
 """The password of a server that a guest boots from: libvirt keeps it, in no domain's XML and for no client to read.
 
 A network disk takes a secret of usage type iscsi, whatever its protocol; others are refused. Ours are called
-kimchictl:VM:HEX and are private: libvirt gives them to qemu alone. They last as long as the VM names them, as it needs
-them at each of its starts.
+kimchictl:UUID:HEX and are private: libvirt gives them to qemu alone. Whose they are is told by the UUIDs in their
+descriptions, whatever a VM is called by now: the one that it was made for, and those of its clones. They last as long
+as a VM names them, as it needs them at each of its starts.
 """
 
+import re
 import secrets
 from collections.abc import Iterable
 from typing import Any
@@ -14,15 +16,16 @@ from kimchictl.virt import xml
 from kimchictl.virt.connection import Host, asking, is_code
 
 _PREFIX = "kimchictl:"
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
-def make_secret(host: Host, vm: str, server: str, password: str) -> str:
-    """Keep `password` for the VM of that name; the usage by which a domain names it. Raises HostError, Failed."""
-    usage = f"{_PREFIX}{vm}:{secrets.token_hex(4)}"
+def make_secret(host: Host, uuid: str, server: str, password: str) -> str:
+    """Keep `password` for the VM with that UUID; the usage by which a domain names it. Raises HostError, Failed."""
+    usage = f"{_PREFIX}{uuid}:{secrets.token_hex(4)}"
     secret = xml.Element("secret", ephemeral="no", private="yes")
-    xml.add(secret, "description", f"the login at {server} for vm {vm}")
+    xml.add(secret, "description", f"the login at {server} for these VMs: {uuid}")
     xml.add(xml.add(secret, "usage", type="iscsi"), "target", usage)
-    with asking(f"vm {vm!r}: the password for {server} cannot be kept"):
+    with asking(f"the password for {server} cannot be kept"):
         made = host.conn.secretDefineXML(xml.serialize(secret), 0)
         try:
             made.setValue(password.encode())
@@ -30,6 +33,17 @@ def make_secret(host: Host, vm: str, server: str, password: str) -> str:
             made.undefine()
             raise
     return usage
+
+
+def share_secrets(host: Host, document: str, uuid: str) -> None:
+    """Those of ours that `document`, a domain, names are the VM's with that UUID, too. Raises HostError, Failed."""
+    named = set(usages_in(document))
+    with asking(f"the passwords of vm {uuid} cannot be kept"):
+        for usage, root in _ours(host).items() if named else ():
+            description = root.find("description")
+            if usage in named and description is not None and uuid not in _owners(root):
+                description.text = f"{description.text}, {uuid}"
+                host.conn.secretDefineXML(xml.serialize(root), 0)  # with its UUID: the same one, and its value stays
 
 
 def forget_secret(host: Host, usage: str) -> None:
@@ -43,33 +57,54 @@ def forget_secret(host: Host, usage: str) -> None:
 
 
 def secrets_of(host: Host, vm: str) -> tuple[str, ...]:
-    """The usages of the secrets of ours that are for this VM and that no other one names. Raises HostError, Failed."""
-    ours, named = _kept(host)
-    own = {usage for usage in ours if usage in named.get(vm, ()) or usage.rpartition(":")[0] == _PREFIX + vm}
-    return tuple(sorted(own.difference(*(usages for name, usages in named.items() if name != vm))))
+    """The usages of the secrets of ours that are this VM's and that no other one names. Raises HostError, Failed."""
+    with asking(f"vm {vm!r}"):
+        uuid = host.conn.lookupByName(vm).UUIDString()
+    owners, named = _kept(host)
+    own = {usage for usage in owners if uuid in owners[usage] or usage in named.get(uuid, ())}
+    return tuple(sorted(own.difference(*(usages for other, usages in named.items() if other != uuid))))
 
 
-def forget_unnamed(host: Host, usages: Iterable[str]) -> None:
-    """Remove those of `usages` that are ours and that no VM names any more; one that cannot be is noted, and stays."""
+def unneeded_secrets(host: Host, uuid: str, usages: Iterable[str] = ()) -> list[str]:
+    """Of the secrets of the VM with that UUID, and of ours among `usages`, those that no VM names (any more)."""
+    owners, named = _kept(host)
+    found = {usage for usage in owners if uuid in owners[usage]} | owners.keys() & set(usages)
+    return sorted(found.difference(*named.values()))
+
+
+def forget_unneeded(host: Host, uuid: str, usages: Iterable[str] = ()) -> None:
+    """Remove `unneeded_secrets`; one that cannot be is noted, and stays."""
     try:
-        ours, named = _kept(host)
-        for usage in sorted(ours.intersection(usages).difference(*named.values())):
+        for usage in unneeded_secrets(host, uuid, usages):
             forget_secret(host, usage)
     except KimchiError as error:
         host.note(f"the password of the former image's server stays: {error}")
 
 
-def _kept(host: Host) -> tuple[set[str], dict[str, set[str]]]:
-    """(the usages of all secrets of ours, those that each VM names); nobody is asked where there are none."""
-    try:
-        ours = {usage for secret in host.conn.listAllSecrets(0) if (usage := secret.usageID()).startswith(_PREFIX)}
-    except host.lib.libvirtError as error:
-        if is_code(error, "NO_SUPPORT"):
-            return set(), {}
-        with asking(f"host {host.uri}: secrets"):
-            raise
+def _kept(host: Host) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
+    """(the secrets of ours with whose they are, what each VM names), VMs by UUID; not asked if there is no secret."""
+    with asking(f"host {host.uri}: secrets"):
+        owners = {usage: _owners(root) for usage, root in _ours(host).items()}
     with asking(f"host {host.uri}: vm list"):
-        return ours, {each.name(): named_by(host, each) for each in (host.conn.listAllDomains(0) if ours else ())}
+        domains = host.conn.listAllDomains(0) if owners else ()
+        return owners, {each.UUIDString(): named_by(host, each) for each in domains}
+
+
+def _ours(host: Host) -> dict[str, xml.Element]:
+    """Usage -> definition; none on a host that keeps no secrets. Raises libvirtError."""
+    found = {}
+    try:
+        for secret in host.conn.listAllSecrets(0):
+            if (usage := secret.usageID()).startswith(_PREFIX):
+                found[usage] = xml.parse(secret.XMLDesc(0), f"secret {usage!r}")
+    except host.lib.libvirtError as error:
+        if not is_code(error, "NO_SUPPORT", "NO_SECRET"):
+            raise
+    return found
+
+
+def _owners(root: xml.Element) -> set[str]:
+    return set(_UUID.findall(xml.text(root, "description") or ""))
 
 
 def named_by(host: Host, domain: Any) -> set[str]:

@@ -406,6 +406,21 @@ def test_a_password_stays_as_long_as_the_vm_names_it_whatever_it_is_called(lab, 
     assert secrets(lab) == []
 
 
+def test_a_password_that_no_vm_names_any_more_goes_with_the_vm_it_was_for_or_its_clone(lab, netrc):
+    lab.template("http://localhost:8080/private/a.iso", "--os-distro", "debian", "--os-version", "12", "--no-check")
+    netrc(PASSWORD)
+    lab.kimchi("vm", "create", "web", "--template", "deb", status=0)
+    lab.kimchi("vm", "edit", "web", "--name", "db", status=0)
+    lab.kimchi("vm", "clone", "db", "twin", status=0)
+    lab.kimchi("vm", "delete", "db", "--yes", status=0)
+    assert len(secrets(lab)) == 1 and lab.boots("twin")  # its value is still what it was
+    with switched_on(lab, "twin"):
+        lab.kimchi("vm", "cdrom", "eject", "twin", "--next-start", status=0)
+    assert len(secrets(lab)) == 1  # nobody was asked when it went off
+    assert secrets(lab)[0] in lab.kimchi("vm", "delete", "twin", "--yes", status=0).err
+    assert secrets(lab) == []
+
+
 def test_a_medium_that_cannot_go_in_leaves_no_secret_and_fetches_nothing(lab, netrc, tmp_path):
     lab.template("http://localhost:8080/a.iso")
     lab.kimchi("vm", "create", "web", "--template", "deb", status=0)

@@ -33,6 +33,7 @@ from kimchictl.virt.domain.definition import parse, read_definition, redefine
 from kimchictl.virt.domain.domainread import VmDisk
 from kimchictl.virt.domain.nvram import copy_nvram
 from kimchictl.virt.domain.undefine import belongings_of
+from kimchictl.virt.secrets import share_secrets
 from kimchictl.virt.storage import pools, presence, volumes
 from kimchictl.virt.storage.volumes import Volume
 
@@ -139,7 +140,9 @@ def clone_vm(
         for disk, volume in plan.own:
             made = making.overlay(disk, volume) if linked else making.copy(disk, volume, progress, state_dir)
             put_image(clone, disk.target, made.path or "", made.format or "raw", made.type)
-        define_vm(host, plan.name, xml.serialize(clone), undo, note, uuid)
+        document = xml.serialize(clone)
+        share_secrets(host, document, uuid)
+        define_vm(host, plan.name, document, undo, note, uuid)
         copy_nvram(host, plan.source, plan.name)
         undo.pop_all()
     note.done()

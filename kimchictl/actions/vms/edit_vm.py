@@ -18,7 +18,7 @@ from kimchictl.virt.domain.domainedit import VmChanges, apply
 from kimchictl.virt.domain.listing import ACTIVE
 from kimchictl.virt.domain.live import apply_live, require_live
 from kimchictl.virt.domain.nvram import move_nvram, nvram_path
-from kimchictl.virt.secrets import forget_unnamed, secrets_of
+from kimchictl.virt.secrets import forget_unneeded
 
 if TYPE_CHECKING:
     from kimchictl.virt.connection import Host
@@ -90,10 +90,10 @@ def rename_vm(host: "Host", name: str, new: str) -> None:
 
     Raises Exists, WrongState, Invalid.
     """
-    kept, nvram = secrets_of(host, name), nvram_path(host, name)
+    nvram = nvram_path(host, name)
     power.rename(host, name, new)
     move_nvram(host, nvram, new)
-    forget_unnamed(host, kept)
+    forget_unneeded(host, domains.find_domain(host, new).UUIDString())
 
 
 def edit_xml(host: "Host", name: str, dry_run: bool = False) -> EditedVm:

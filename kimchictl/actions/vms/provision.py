@@ -67,10 +67,10 @@ def provision(
     if plan.seed is not None:
         plan = _make_seed(host, plan, plan.seed, undo, note)
     media = plan.domain.media
-    if login is not None:
-        note.begin()
-        media = _with_login(host, plan, login, undo)
     uuid = new_uuid()
+    if login is not None:
+        note.begin(uuid)
+        media = _with_login(host, plan, uuid, login, undo)
     define_vm(host, plan.name, domain_xml(replace(plan.domain, uuid=uuid, disks=disks, media=media)), undo, note, uuid)
     return Made(plan.name, note)
 
@@ -141,18 +141,18 @@ def _make_seed(host: "Host", plan: VmPlan, seed: PlannedSeed, undo: ExitStack, n
     return replace(plan, domain=replace(plan.domain, media=media))
 
 
-def _with_login(host: "Host", plan: VmPlan, login: Login, undo: ExitStack) -> tuple[Medium, ...]:
+def _with_login(host: "Host", plan: VmPlan, uuid: str, login: Login, undo: ExitStack) -> tuple[Medium, ...]:
     """The plan's media with a secret of libvirt's for each that is streamed."""
     return tuple(
-        with_secret(host, plan.name, medium, login, undo) if medium.kind == "network" else medium
+        with_secret(host, uuid, medium, login, undo) if medium.kind == "network" else medium
         for medium in plan.domain.media
     )
 
 
-def with_secret(host: "Host", vm: str, medium: Medium, login: Login, undo: ExitStack) -> Medium:
-    """The medium behind a URL, with a secret of libvirt's by which the VM logs in at its server."""
+def with_secret(host: "Host", uuid: str, medium: Medium, login: Login, undo: ExitStack) -> Medium:
+    """The medium behind a URL, with a secret of libvirt's by which the VM with that UUID logs in at its server."""
     with uninterrupted():
-        usage = secrets.make_secret(host, vm, login.server, login.password)
+        usage = secrets.make_secret(host, uuid, login.server, login.password)
         left = f"secret {usage!r} is left behind"
         undo.callback(take_back, host, left, partial(secrets.forget_secret, host, usage))
     return replace(medium, user=login.user, secret=usage)

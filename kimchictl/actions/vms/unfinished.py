@@ -3,6 +3,7 @@
     STATE/creating/HEX.json    see kimchictl.actions.host.notes; here with the VM's `name`, and each volume from before
                                it is made. Where more is to come once the VM is defined, a start or its firmware's
                                variables, also `domain`: its UUID from before it is defined, and how all of it looks.
+                               `secrets` is the UUID for which secrets are made, if there are to be some.
                                Removed when the VM is finished or all was taken back
 
 Swept is only what is provably ours and that nothing uses: see kimchictl.actions.storage.unfinished. A VM goes when the
@@ -41,10 +42,12 @@ class Note:
     goes_on: bool = False
     volumes: list[dict[str, Any]] = field(default_factory=list)
     domain: dict[str, Any] | None = None
+    secrets: str | None = None
     kept: bool = False
 
-    def begin(self) -> None:
-        """Before a secret is made, whose usage names the VM."""
+    def begin(self, uuid: str) -> None:
+        """Before a secret is made for the VM that will have that UUID."""
+        self.secrets = uuid
         self._write()
 
     def making(self, pool: str, volume: str, capacity: int, seed: bool = False) -> None:
@@ -92,7 +95,7 @@ class Note:
     def _write(self) -> None:
         if self.path is None:
             return
-        record = {"name": self.name, "volumes": self.volumes, "domain": self.domain}
+        record = {"name": self.name, "volumes": self.volumes, "domain": self.domain, "secrets": self.secrets}
         write_note(self.path, self.host.uri, record)
 
 
@@ -181,15 +184,14 @@ def _taken_back(host: "Host", record: dict[str, Any]) -> Iterator[str]:
             continue
         volumes.delete_volume(host, found.pool, found.name)
         yield f"{place} deleted: it was left from vm {name!r}, whose making was killed"
-    yield from _secrets(host, name)
+    if isinstance(record.get("secrets"), str):
+        yield from _secrets(host, name, record["secrets"])
 
 
-def _secrets(host: "Host", name: str) -> Iterator[str]:
+def _secrets(host: "Host", name: str, uuid: str) -> Iterator[str]:
     """The login of an image's server, if the VM it was for never came to be."""
-    from kimchictl.virt.secrets import forget_secret, secrets_of
+    from kimchictl.virt.secrets import forget_secret, unneeded_secrets
 
-    if name in domains.names(host):
-        return
-    for usage in secrets_of(host, name):
+    for usage in unneeded_secrets(host, uuid):
         forget_secret(host, usage)
         yield f"secret {usage!r} deleted: it was left from vm {name!r}, whose making was killed"

@@ -21,7 +21,7 @@ from kimchictl.virt.domain import devices
 from kimchictl.virt.domain.devices import Scope
 from kimchictl.virt.domain.devicexml import add_medium
 from kimchictl.virt.domain.domainplan import Medium, medium
-from kimchictl.virt.secrets import forget_unnamed, named_by
+from kimchictl.virt.secrets import forget_unneeded, named_by
 
 if TYPE_CHECKING:
     from kimchictl.virt.connection import Host
@@ -50,14 +50,14 @@ def insert(
     named = _secrets(host, scope)
     with ExitStack() as undo:
         if login is not None and found.kind == "network":
-            found = with_secret(host, scope.name, found, login, undo)
+            found = with_secret(host, scope.domain.UUIDString(), found, login, undo)
         if drive is None:
             place, before = _add_drive(host, scope, found), None
         else:
             place, before = _target(drive), _content(drive)
             devices.update(host, scope, _filled(host, drive, found), force)
         undo.pop_all()
-    forget_unnamed(host, named)
+    forget_unneeded(host, scope.domain.UUIDString(), named)
     return place, before, tuple(findings.notes)
 
 
@@ -83,7 +83,7 @@ def eject(
     if before is not None:
         named = _secrets(host, scope)
         devices.update(host, scope, _filled(host, drive, None), force)
-        forget_unnamed(host, named)
+        forget_unneeded(host, scope.domain.UUIDString(), named)
     return _target(drive), before
 
 
