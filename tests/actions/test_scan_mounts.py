@@ -156,3 +156,27 @@ def test_a_dead_mount_below_is_given_up_after_the_deadline_whatever_leads_there(
     assert [(Path(problem.path).name, problem.reason) for problem in result.problems] == [
         ("point", "its fuse file system did not answer within 0.2 s")
     ]
+
+
+@needs_fuse
+def test_a_mount_below_that_dies_in_the_middle_is_given_up_and_the_rest_is_found(tree: Path) -> None:
+    index = Index([str(tree.parent / "state")])
+    options = ScanOptions(cross_filesystems=True, deadline=0.1)
+    with DeadDirectory(tree / "sub/point", dies_after=1) as dead:
+        result = deep_scan([str(tree)], options, index)
+        opened = dead.opened
+        again = deep_scan([str(tree)], options, index)  # what still waits holds no lock
+        dead.revive()
+    assert (shown(result), shown(again), opened) == (["plain.iso"], ["plain.iso"], 2)
+    assert [(Path(problem.path).name, problem.reason) for problem in result.problems] == [
+        ("point", "its fuse file system does not answer any more")
+    ]
+
+
+@needs_fuse
+def test_a_place_whose_server_dies_in_the_middle_is_a_problem_of_its_own(tree: Path) -> None:
+    with DeadDirectory(tree / "sub/point", dies_after=2) as dead:
+        result = deep_scan([str(dead.path)], ScanOptions(deadline=0.1), Index([str(tree.parent / "state")]))
+        dead.revive()
+    assert [problem.path for problem in result.problems] == [str(dead.path)]
+    assert not result.failures

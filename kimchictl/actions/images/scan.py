@@ -39,9 +39,22 @@ def deep_scan(
     tops = {os.fsdecode(top): top for top in _tops(places, options, mounts, result)}
 
     def survey(name: str, before: Document) -> Survey:
-        return TreeSurvey(tops[name], before.places.get(name), options, mounts, index, naming)
+        given = (tops[name], before.places.get(name), options, mounts, index, naming)
+        if not _may_stall(tops[name], options, mounts):
+            return TreeSurvey(*given)
+        from kimchictl.actions.images.far_tree import FarTreeSurvey
+
+        return FarTreeSurvey(*given)
 
     return _scan(tuple(tops), survey, options, index, progress, result)
+
+
+def _may_stall(top: bytes, options: ScanOptions, mounts: Mounts) -> bool:
+    """May a scan of the tree below `top` touch what a server or a user process stands behind?"""
+    if options.follow_symlinks:
+        return mounts.may_hang()
+    entered = mounts.below(top).values() if options.cross_filesystems else ()
+    return any(not (mount.local or mount.virtual) for mount in (mounts.covering(top), *entered))
 
 
 def shallow_scan(

@@ -15,7 +15,7 @@ class ScanOptions(NamedTuple):
     """How to look. `full` reads every directory and opens every image, whatever is remembered.
 
     `changed`: report, and settle, what changed since the last time somebody asked. `create_templates`: offer images
-    first seen. `deadline` (s): how long a path may take to answer for the first time.
+    first seen. `deadline` (s): how long a path may take to answer for the first time; later it is three times that.
     """
 
     exclude: tuple[str, ...] = ()

@@ -38,6 +38,7 @@ class Survey:
         self.stamps: bytes | None = None
         self.interrupted = False
         self.forgetful = False  # the stamps that the index names are gone or damaged
+        self.touching: Callable[[bytes], None] | None = None  # is told each path before it is touched
 
     def run(self, progress: Progress) -> None:
         """Look at the place."""
@@ -53,7 +54,7 @@ class Survey:
     ) -> Examination:
         """Look at the candidates; a KeyboardInterrupt ends it early."""
         trust = not self.options.full and self.place.naming == self.old.naming
-        looked = Examination(self.known, probe, self.counters, trust, keep_others)
+        looked = Examination(self.known, probe, self.counters, trust, keep_others, self.touching)
         try:
             looked.look_at(files, progress)
         except KeyboardInterrupt:

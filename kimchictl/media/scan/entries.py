@@ -91,7 +91,8 @@ class Examination:
     """Looks at candidate files. `entries` has one for the several names of a file, the first in order.
 
     `problems` are paths that could not even be looked at. `probe` is called for what is not `known` with the same
-    status; without `trust`, for all. `keep_others` remembers files that are no images, too.
+    status; without `trust`, for all. `keep_others` remembers files that are no images, too. `touching`, if given, is
+    told each path before it is touched.
     """
 
     def __init__(
@@ -101,16 +102,19 @@ class Examination:
         counters: Counters,
         trust: bool = True,
         keep_others: bool = True,
+        touching: Callable[[bytes], None] | None = None,
     ) -> None:
         self.entries: dict[str, Entry] = {}
         self._known, self._probe, self._counters = known, probe, counters
-        self._trust, self._keep_others = trust, keep_others
+        self._trust, self._keep_others, self._touching = trust, keep_others, touching
         self._first: dict[tuple[int, int], str] = {}
         self.problems: dict[bytes, str] = {}
 
     def look_at(self, paths: Iterable[bytes], progress: Progress = SILENT) -> None:
         """Make the entries of those of `paths` that are regular files."""
         for raw in sorted(set(paths)):
+            if self._touching is not None:
+                self._touching(raw)
             try:
                 status = _status(raw)
             except OSError as error:

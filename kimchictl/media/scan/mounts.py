@@ -7,7 +7,6 @@ cannot hang the reader. Where there is no such table, all is one file system of 
 import contextlib
 import os
 import sys
-import time
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -27,7 +26,6 @@ _MAGIC = {
     0x01021994: "tmpfs",
     0x794C7630: "overlay",
 }
-_DESCRIPTORS = 1 << 16  # none of ours has a number above it
 VIRTUAL, STAMPED = frozenset(_VIRTUAL.split()), frozenset(_STAMPED.split())
 _LOCAL = STAMPED | frozenset(_UNSTAMPED.split())
 
@@ -137,45 +135,15 @@ def _unescape(field: bytes) -> bytes:
 
 
 def answers(touch: Callable[[], object], seconds: float) -> bool:
-    """Does `touch` come back within `seconds`? It runs in a child that is killed or, where even that hangs, left alone.
+    """Does `touch` come back within `seconds`? An error is an answer, too; the caller meets it when it looks itself."""
+    from kimchictl.media.scan.watched import Stalled, watched
 
-    A process that waits for a dead NFS server cannot be interrupted, and a thread that does keeps its process from
-    exiting; a child can be abandoned. It has none of our files open, and so none of our locks: who reads our output
-    (cron, a pipe) would wait for its end, too.
-    """
-    import select
+    def work(_tell: object) -> bytes:
+        touch()
+        return b""
 
-    from kimchictl.media.scan.child import fork
-
-    reader, writer = os.pipe()
-    child = fork()
-    if child == 0:
-        try:
-            os.closerange(0, writer)
-            os.closerange(writer + 1, _DESCRIPTORS)
-            touch()
-        except BaseException:  # noqa: S110 - an error is an answer too; the caller meets it again when it looks itself
-            pass
-        finally:
-            os._exit(0)
-    os.close(writer)
     try:
-        # The child's end of the pipe closes when it exits.
-        poll = select.poll()
-        poll.register(reader, select.POLLIN | select.POLLHUP)
-        done = bool(poll.poll(seconds * 1000))
-    finally:
-        os.close(reader)
-    _reap(child, done)
-    return done
-
-
-def _reap(child: int, done: bool) -> None:
-    if done:
-        os.waitpid(child, 0)
-        return
-    os.kill(child, 9)
-    for _ in range(20):
-        if os.waitpid(child, os.WNOHANG)[0]:
-            return
-        time.sleep(0.005)
+        watched(work, seconds)
+    except Stalled:
+        return False
+    return True

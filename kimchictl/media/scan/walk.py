@@ -7,6 +7,7 @@ it is read: what changes while it is read shows next time. Paths are bytes.
 
 import os
 import time
+from collections.abc import Callable
 from itertools import product
 from typing import NamedTuple
 
@@ -54,6 +55,7 @@ class Walk:
     """Walks trees by `rules`; the result is `trail`, `files` (absolute paths), `problems` (path -> why), `counters`.
 
     A KeyboardInterrupt sets `interrupted`: then these are what was found until then, and the trail is of no use.
+    `touching`, if set, is told each path before it is touched.
     """
 
     def __init__(self, rules: Rules, mounts: Mounts, progress: Progress = SILENT, deadline: float = 10.0) -> None:
@@ -61,6 +63,7 @@ class Walk:
         self.trail, self.files, self.counters = Trail(), list[bytes](), Counters()
         self.problems: dict[bytes, str] = {}
         self.interrupted = False
+        self.touching: Callable[[bytes], None] | None = None
         self._excluded = rules.excluded()
         self._young = time.time_ns() - RACY  # at the beginning: whatever changes from then on is too young
         self._links: list[bytes] = []
@@ -70,11 +73,18 @@ class Walk:
         self._points: dict[bytes, Mount] = {}
         self._device: int | None = None
 
+    def give_up(self, mount: Mount) -> None:
+        """Its server is dead: from now on nothing on it is touched."""
+        self._answered[mount.point] = False
+        self.problems[mount.point] = f"its {mount.kind} file system does not answer any more"
+
     def enter(self, place: bytes) -> bool:
         """Make ready for `place`, a real path, and say whether it is a place to look at."""
         mount = self.mounts.covering(place)
         if mount.virtual:
             self.problems[place] = f"a {mount.kind} file system holds no images"
+            return False
+        if not self._answered.get(mount.point, True):
             return False
         self._place, self._points, self._device = place, self.mounts.below(place), None
         # Only a link, or a file system that some program makes up, can lead in circles. A bind mount cannot, and what
@@ -193,6 +203,8 @@ class Walk:
         return stamp if stamp < self._young else UNKNOWN
 
     def _open(self, name: bytes, base: int | None, path: bytes) -> int | None:
+        if self.touching is not None:
+            self.touching(path)
         try:
             return os.open(name, _DIRECTORY, dir_fd=base)
         except (FileNotFoundError, NotADirectoryError):
@@ -259,6 +271,8 @@ class Walk:
         mount = self.mounts.covering(lead)
         if mount.virtual or not (mount.local or self._answers(mount.point, mount)):
             return
+        if self.touching is not None:
+            self.touching(lead)
         target = os.path.realpath(path)
         if os.path.isdir(target):
             self._links.append(target)

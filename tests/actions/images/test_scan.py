@@ -12,12 +12,15 @@ from pathlib import Path
 import pytest
 
 from kimchictl import files
+from kimchictl.actions.images.far_tree import FarTreeSurvey
 from kimchictl.actions.images.scan import ScanOptions, ScanResult, deep_scan
-from kimchictl.actions.images.surveys import place_name
+from kimchictl.actions.images.surveys import TreeSurvey, place_name
 from kimchictl.errors import Failed, Locked, NotFound
 from kimchictl.media.scan import counted, pairwalk, stamps
 from kimchictl.media.scan.index import Index
+from kimchictl.media.scan.mounts import Mounts
 from kimchictl.media.scan.walk import Counters
+from kimchictl.progress import SILENT
 from kimchictl.virt.connection import open_host
 from lab.images import make_image, relabel
 
@@ -443,3 +446,15 @@ def test_pools_of_other_daemons_of_this_machine_are_other_places() -> None:
         for host.uri in uris:
             names.append(place_name(host, "images"))
     assert names == ["pool:images", *(f"pool:images@{uri}" for uri in uris[1:])]
+
+
+def test_a_tree_behind_a_server_is_looked_at_in_a_child_and_that_comes_to_the_same(index: Index, tree: Path) -> None:
+    (tree / "broken.iso").write_bytes(b"no image")
+    near, far = (
+        kind(os.fsencode(tree), None, ScanOptions(), Mounts.read(), index, "") for kind in (TreeSurvey, FarTreeSurvey)
+    )
+    near.run(SILENT)
+    far.run(SILENT)
+    assert len(far.place.entries) == 3
+    assert (far.place, far.stamps, far.interrupted) == (near.place, near.stamps, near.interrupted)
+    assert all(getattr(far.counters, name) == getattr(near.counters, name) for name in Counters.__slots__)
