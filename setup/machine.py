@@ -83,6 +83,31 @@ def install(packages: Sequence[str]) -> None:
     as_root([*APT, "--yes", "--no-install-recommends", "install", *packages], quiet=True)
 
 
+def fetch(packages: Sequence[str], place: Path) -> bool:
+    """Downloads packages, and installs none, into a directory of the checkout; False where they cannot be had.
+
+    What is there from an earlier run stays, as long as the list is the same.
+    """
+    stamp = place / "made-of"
+    if stamp.exists() and stamp.read_text().split() == list(packages):
+        return True
+    say("Downloading Debian packages that are not installed")
+    update_lists()
+    # Its user _apt, as whom it would download, may not write there.
+    apt = "apt-get --quiet=2 --option=APT::Sandbox::User=root download"
+    script = f'set -e; rm -rf "$0"; mkdir -p "$0"; cd "$0"; {apt} "$@"; echo "$MADE_OF" > made-of'
+    command = ["env", f"MADE_OF={' '.join(packages)}", "sh", "-c", script, str(place), *map(behind, packages)]
+    return subprocess.run(command, cwd=CHECKOUT, stdin=subprocess.DEVNULL, **owner_options()).returncode == 0
+
+
+def behind(package: str) -> str:
+    """The kernel that a package like linux-image-amd64 stands for today; any other stands for itself."""
+    if not package.startswith("linux-image-"):
+        return package
+    told = subprocess.run(["apt-cache", "depends", package], stdout=subprocess.PIPE, text=True).stdout
+    return next((line.split()[1] for line in told.splitlines() if line.startswith("  Depends: linux-image-")), package)
+
+
 @cache
 def update_lists() -> None:
     """What packages there are, once a run: where all is installed, that was asked long ago, or never."""

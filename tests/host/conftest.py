@@ -38,6 +38,14 @@ def host(private_host: PrivateHost, monkeypatch: pytest.MonkeyPatch) -> Iterator
     empty(private_host.uri)
 
 
+@pytest.fixture(scope="module")
+def shared_host(private_host: PrivateHost) -> Iterator[PrivateHost]:
+    """The host for what all tests of a file share, empty before the first one and after the last."""
+    empty(private_host.uri)
+    yield private_host
+    empty(private_host.uri)
+
+
 def empty(uri: str) -> None:
     """Removes what a test made: domains with all that goes with them, pools, networks but `default`, secrets."""
     connection = libvirt.open(uri)
