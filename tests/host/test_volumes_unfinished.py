@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import libvirt
 import pytest
 
 from kimchictl.virt.storage import volumechange
@@ -61,6 +62,25 @@ def test_a_volume_that_grows_is_marked_and_nobody_s_to_delete(pool, kimchi):
     process.communicate(b"y")
     assert process.returncode == 0 and notes() == []
     assert (pool / "v").read_bytes() == b"x" * (2 * MIB) + b"y"
+
+
+def test_nothing_is_made_upon_a_volume_that_is_not_whole_nor_is_it_attached(pool, kimchi, tmp_path, host):
+    kimchi("pool", "create", "q", "--path", tmp_path / "q", "--start", status=0)
+    kimchi("volume", "create", "q", "disk", "--size", "1M", status=0)
+    document = (
+        "<domain type='qemu'><name>web</name><memory unit='MiB'>64</memory><os><type>hvm</type></os><devices>"
+        f"<disk type='file'><source file='{tmp_path}/q/disk'/><target dev='vda'/></disk></devices></domain>"
+    )
+    connection = libvirt.open(host.uri)
+    connection.defineXML(document)
+    connection.close()
+    process = growing("--name", "v")
+    upon = ("volume", "create", "q", "top", "--backing", "pool:p/v")
+    for words in (upon, ("vm", "disk", "attach", "web", "pool:p/v")):
+        assert f"is not whole: upload by process {process.pid}" in kimchi(*words, status=4).err
+    killed(process)
+    for words in (upon, ("vm", "disk", "attach", "web", "pool:p/v")):
+        assert "left from an upload that broke off" in kimchi(*words, status=4).err
 
 
 def test_what_a_killed_upload_left_is_marked_and_goes_with_the_next_verb(pool, kimchi):

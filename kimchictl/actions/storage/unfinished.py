@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from kimchictl.actions.host.notes import find_notes, is_abandoned, new_note, remove_note, write_note
 from kimchictl.actions.storage.uses import look_around
-from kimchictl.errors import Disconnected, InUse, KimchiError, NotFound
+from kimchictl.errors import Disconnected, InUse, Invalid, KimchiError, NotFound
 from kimchictl.virt.storage import volumes
 from kimchictl.virt.storage.volumes import Volume, VolumeFile
 
@@ -193,6 +193,14 @@ def require_finished(host: "Host", state_dir: str, volume: Volume) -> None:
     if who := _growing(host, state_dir).get((volume.pool, volume.name)):
         message = f"volume {volume.name!r} of pool {volume.pool!r} is not whole: {who}"
         raise InUse(message, "wait until it is done; kimchictl task list shows it")
+
+
+def require_whole(host: "Host", state_dir: str, volume: Volume) -> None:
+    """Raises InUse while a process is at making `volume`, Invalid for what one left that was killed."""
+    require_finished(host, state_dir, volume)
+    if left := marked(host, state_dir, [volume])[0].unfinished:
+        message = f"volume {volume.name!r} of pool {volume.pool!r} is not whole: it is {left}"
+        raise Invalid(message, f"kimchictl volume delete {quote(volume.pool)} {quote(volume.name)}, and make it anew")
 
 
 def _growing(host: "Host", state_dir: str) -> dict[tuple[str, str], str]:

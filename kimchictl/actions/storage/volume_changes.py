@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from kimchictl.actions.images.sources import split_source
 from kimchictl.actions.storage.listing import Look
-from kimchictl.actions.storage.unfinished import noted
+from kimchictl.actions.storage.unfinished import noted, require_whole
 from kimchictl.actions.storage.volume_use import (
     known,
     known_as_raw,
@@ -33,12 +33,18 @@ _BACKING_FORMATS = ("qcow2", "raw", "iso")
 
 
 def create_volume(
-    host: "Host", pool: str, name: str, size: int | None, form: str | None = None, backing: str | None = None
+    host: "Host",
+    pool: str,
+    name: str,
+    size: int | None,
+    form: str | None = None,
+    backing: str | None = None,
+    state_dir: str | None = None,
 ) -> Volume:
     """Make a volume of `size` bytes: empty, or upon `backing`, a volume's name in the same pool, POOL/VOLUME or path.
 
-    With `backing` its format is qcow2 and its size by default that of what backs it, never less. Raises Exists,
-    NotFound, WrongState, Invalid, UsageError.
+    With `backing` its format is qcow2 and its size by default that of what backs it, never less; by the notes in
+    `state_dir` it is known whether that is whole. Raises Exists, NotFound, WrongState, InUse, Invalid, UsageError.
     """
     if size is not None and size <= 0:
         raise UsageError(f"volume {name!r} needs a size above 0")
@@ -47,6 +53,8 @@ def create_volume(
             raise UsageError(f"volume {name!r} needs a --size")
         return volumes.create_volume(host, pool, name, size, form or "qcow2")
     base = find_backing(host, pool, backing)
+    if state_dir is not None:
+        require_whole(host, state_dir, base)
     if form not in (None, "qcow2"):
         raise Invalid(f"volume {name!r} cannot have the format {form} and a backing file", "use qcow2")
     least = base.capacity or 0

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from kimchictl.actions.images.sources import split_source
 from kimchictl.actions.storage.samefile import Names
+from kimchictl.actions.storage.unfinished import require_whole
 from kimchictl.actions.storage.uses import look_around
 from kimchictl.actions.storage.volume_changes import require_known_chain
 from kimchictl.actions.storage.volume_use import known_as_raw, require_seen
@@ -60,10 +61,13 @@ def list_disks(host: "Host", name: str) -> tuple[VmDisk, ...]:
     return domains.show_vm(host, name).disks
 
 
-def attach_disk(host: "Host", name: str, new: NewDisk, next_start: bool = False) -> Attached:
+def attach_disk(
+    host: "Host", name: str, new: NewDisk, next_start: bool = False, state_dir: str | None = None
+) -> Attached:
     """Attach a disk to the running guest and to its definition. A volume made for it goes again when that fails.
 
-    Raises NotFound, InUse, WrongState, Invalid.
+    By the notes in `state_dir` it is known whether one that is there is whole. Raises NotFound, InUse, WrongState,
+    Invalid.
     """
     scope = devices.scope_of(host, name, next_start)
     if new.source is None and (new.size or 0) < 1:
@@ -85,7 +89,7 @@ def attach_disk(host: "Host", name: str, new: NewDisk, next_start: bool = False)
             _attach(host, scope, _element(made.path or "", made.format or "raw", made.type, bus, target, new), bus)
             undo.pop_all()
         return Attached(target, f"pool:{made.pool}/{made.name}", True)
-    path, form, kind = _existing(host, scope, new)
+    path, form, kind = _existing(host, scope, new, state_dir)
     _attach(host, scope, _element(path, form, kind, bus, target, new), bus)
     return Attached(target, new.source, False)
 
@@ -126,7 +130,7 @@ def _make_volume(host: "Host", scope: Scope, new: NewDisk) -> volumes.Volume:
     raise Failed(f"no name is free for a disk of vm {scope.name!r} in pool {pool!r}")
 
 
-def _existing(host: "Host", scope: Scope, new: NewDisk) -> tuple[str, str, str]:
+def _existing(host: "Host", scope: Scope, new: NewDisk, state_dir: str | None) -> tuple[str, str, str]:
     """(path, format, file or block) of what is there already."""
     kind, rest = split_source(new.source or "")
     if kind == "url":
@@ -138,6 +142,8 @@ def _existing(host: "Host", scope: Scope, new: NewDisk) -> tuple[str, str, str]:
         rest = os.path.realpath(rest) if host.is_local and not host.is_test else rest
         found = volumes.find_by_path(host, rest) or look_around(host).find(rest)
     if found is not None:
+        if state_dir is not None:
+            require_whole(host, state_dir, found)
         _require_free(host, scope, found.path or "", f"pool:{found.pool}/{found.name}", new)
         return _of_volume(host, found, new)
     block = _is_block(rest) if host.is_local else rest.startswith("/dev/")

@@ -89,7 +89,7 @@ def attach(
     if source is not None and pool is not None:
         raise UsageError("--pool is for a new disk", "a volume is written pool:POOL/VOLUME")
     new = NewDisk(source, size, pool, form, bus, readonly, shared)
-    done = attach_disk(app.host, name, new, next_start)
+    done = attach_disk(app.host, name, new, next_start, app.places.own_state)
     app.note(f"disk {done.target!r} attached to vm {name!r}: {done.source}")
     if app.format not in ("table", "wide"):
         app.emit(done, View(("target", "source", "made"), ("target", "source", "made"), name="target"))

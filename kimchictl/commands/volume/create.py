@@ -37,6 +37,6 @@ def create(app: App, pool_name: str, name: str, size: int | None, form: str | No
     from kimchictl.actions.storage.volume_changes import create_volume
 
     clean_up(app, pool_name)
-    made = create_volume(app.host, pool_name, name, size, form, backing)
+    made = create_volume(app.host, pool_name, name, size, form, backing, app.places.own_state)
     app.note(f"volume {made.name!r} created in pool {pool_name!r}")
     emit_made(app, made)
