@@ -62,8 +62,8 @@ def check(app: App) -> int:
     """Look for what keeps the host from working well; each line names the fix.
 
     libvirt, KVM (tried with an empty guest that is ended at once), devices, firmware, TPM, streaming, storage pools,
-    networks, who guests run as and what they cannot read, virtlogd, osinfo-db, the clock, free space, kimchictl's own
-    directories, the collector of statistics and the repeated scan. Nothing is changed.
+    networks, who guests run as and what they cannot read, guests that libvirt lost, virtlogd, osinfo-db, the clock,
+    free space, kimchictl's own directories, the collector of statistics and the repeated scan. Nothing is changed.
 
     \b
     Examples:

@@ -1,7 +1,10 @@
 """The doctor on a real libvirtd and qemu."""
 
+import json
 import os
+import sys
 
+from lab.host import PrivateHost
 from lab.images import make_image
 
 
@@ -41,8 +44,54 @@ def test_a_host_without_sys_tells_its_memory_and_cpus_all_the_same(host, kimchi)
     assert bare["cpus"] == told["cpus"] and bare["memory"] > 0  # whose memory libvirt tells depends on /sys
 
 
+def test_a_guest_that_libvirtd_lost_fails_with_its_process(kimchi, tmp_path, monkeypatch):
+    with PrivateHost() as host:
+        monkeypatch.setenv("LIBVIRT_DEFAULT_URI", host.uri)
+        kimchi("template", "create", "net", "--netboot", "--network", "none", "--disk", "none", "--virt-type", "qemu",
+               "--memory", "512M", status=0)  # fmt: skip
+        kimchi("vm", "create", "we b", "--template", "net", "--start", status=0)
+        assert guests_in(host) == ("ok", None)
+        stop = 'pid=$(cat /run/libvirt/libvirtd.pid); kill -9 "$pid"; while kill -0 "$pid"; do sleep 0.02; done'
+        host.run(
+            ["sh", "-c", f"{stop} 2>&-; rm '/run/libvirt/qemu/we b.xml'; exec libvirtd -d {CONFIGURED}"], check=True
+        )
+        status, fix = guests_in(host)
+        assert status == "fail"
+        host.run(fix.split(), check=True)
+        assert guests_in(host) == ("ok", None)
+
+
+CONFIGURED = "--config /etc/libvirt/libvirtd.conf --pid-file /run/libvirt/libvirtd.pid"
+
+
+LOOK = """
+import json, sys
+from kimchictl.actions.host.doctor.lost import lost_guests
+from kimchictl.virt.connection import open_host
+(finding,) = lost_guests(open_host(sys.argv[1]))
+print(json.dumps((finding.status, finding.fix)))
+"""
+
+
+def guests_in(host):
+    """What the doctor says there: a process is seen in its own namespace."""
+    said = host.run([sys.executable, "-c", LOOK, host.uri], check=True, capture_output=True).stdout
+    return tuple(json.loads(said))
+
+
 def test_the_rest_is_there(host, kimchi):
-    wanted = {"libvirt", "firmware", "tpm", "streaming", "devices", "cgroups", "guest user", "virtlogd", "osinfo-db"}
+    wanted = {
+        "libvirt",
+        "firmware",
+        "tpm",
+        "streaming",
+        "devices",
+        "cgroups",
+        "guest user",
+        "virtlogd",
+        "osinfo-db",
+        "guests",
+    }
     assert wanted | {"clock", "directories", "space", "collector", "scan"} <= set(found(kimchi))
 
 

@@ -1,6 +1,7 @@
 """The doctor: what keeps this host from doing what kimchictl can do, and the command that fixes each.
 
     guests    what guests need: KVM, devices, firmware, TPM, streaming, the user they run as, virtlogd
+    lost      guests that run without libvirt's knowledge
     places    what VMs are put on: storage pools, networks, free space
     here      this machine: our directories, osinfo-db, the clock, the collector, the scan that is repeated
 
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from kimchictl.actions.host.doctor import guests, here, places
+from kimchictl.actions.host.doctor import guests, here, lost, places
 from kimchictl.actions.host.findings import FAIL, Finding
 from kimchictl.config import Config
 from kimchictl.errors import HostError, KimchiError, TimedOut
@@ -77,6 +78,8 @@ def _about_host(host: "Host", ours: Ours) -> dict[str, Callable[[], Findings]]:
             "guest user": partial(guests.guest_user, host, ours.files),
             "virtlogd": partial(guests.virtlogd, host),
         }
+        if host.driver == "qemu":
+            jobs["guests"] = partial(lost.lost_guests, host)
     return jobs
 
 
