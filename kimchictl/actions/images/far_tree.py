@@ -10,7 +10,7 @@ from kimchictl.media.scan.watched import Stalled, Tell, watched
 from kimchictl.progress import SILENT, Progress
 
 _RESULT = ("place", "stamps", "interrupted", "forgetful", "counters")
-_PATIENCE = 3  # times the deadline of a path's first answer: a directory may be large
+_PATIENCE = 3  # times the deadline of a mount's first answer
 
 
 class FarTreeSurvey(TreeSurvey):
@@ -47,7 +47,7 @@ class FarTreeSurvey(TreeSurvey):
                 if mount.point in given_up:
                     raise TimedOut(f"{self.name!r} does not answer any more", "is the server up?") from None
                 given_up.add(mount.point)
-                self.walk.give_up(mount)
+                self.walk.borders.give_up(mount)
 
     def _look(self, tell: Tell) -> bytes:
         """In the child: all that a survey does, and what came of it."""

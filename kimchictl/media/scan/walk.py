@@ -7,11 +7,12 @@ it is read: what changes while it is read shows next time. Paths are bytes.
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import product
 from typing import NamedTuple
 
-from kimchictl.media.scan.mounts import Mount, Mounts, answers
+from kimchictl.media.scan.borders import Borders
+from kimchictl.media.scan.mounts import Mount, Mounts
 from kimchictl.media.scan.rules import Rules
 from kimchictl.media.scan.trail import Trail
 from kimchictl.progress import SILENT, Progress
@@ -59,37 +60,25 @@ class Walk:
     """
 
     def __init__(self, rules: Rules, mounts: Mounts, progress: Progress = SILENT, deadline: float = 10.0) -> None:
-        self.rules, self.mounts, self.progress, self.deadline = rules, mounts, progress, deadline
+        self.rules, self.mounts, self.progress = rules, mounts, progress
         self.trail, self.files, self.counters = Trail(), list[bytes](), Counters()
         self.problems: dict[bytes, str] = {}
+        self.borders = Borders(rules, mounts, deadline, self.problems)
         self.interrupted = False
         self.touching: Callable[[bytes], None] | None = None
         self._excluded = rules.excluded()
         self._young = time.time_ns() - RACY  # at the beginning: whatever changes from then on is too young
         self._links: list[bytes] = []
         self._seen: set[tuple[int, int]] | None = None
-        self._answered: dict[bytes, bool] = {}
-        self._place = b"/"
         self._points: dict[bytes, Mount] = {}
         self._device: int | None = None
 
-    def give_up(self, mount: Mount) -> None:
-        """Its server is dead: from now on nothing on it is touched."""
-        self._answered[mount.point] = False
-        self.problems[mount.point] = f"its {mount.kind} file system does not answer any more"
-
     def enter(self, place: bytes) -> bool:
         """Make ready for `place`, a real path, and say whether it is a place to look at."""
-        mount = self.mounts.covering(place)
-        if mount.virtual:
-            self.problems[place] = f"a {mount.kind} file system holds no images"
+        if not self.borders.enter(place):
             return False
-        if not self._answered.get(mount.point, True):
-            return False
-        self._place, self._points, self._device = place, self.mounts.below(place), None
-        # Only a link, or a file system that some program makes up, can lead in circles. A bind mount cannot, and what
-        # it shows twice is found out by the files themselves.
-        if self.rules.follow_symlinks or not all(each.stamped for each in (mount, *self._points.values())):
+        self._points, self._device = self.borders.points, None
+        if self.borders.can_lead_in_circles():
             self._seen = set() if self._seen is None else self._seen
         return True
 
@@ -100,8 +89,8 @@ class Walk:
 
     def begin_anew(self) -> None:
         """Forget what was found so far: somebody else has it."""
-        self.trail, self.files, self.problems = Trail(), [], {}
-        self.counters = Counters()
+        self.trail, self.files, self.counters = Trail(), [], Counters()
+        self.problems.clear()
 
     def follow_links(self) -> None:
         """Read what links that were met lead to."""
@@ -237,7 +226,7 @@ class Walk:
         prefix = path if path.endswith(b"/") else path + b"/"
         below, files, any_name = [], 0, self.rules.all_files or self.rules.follow_symlinks
         with os.scandir(opened) as entries:
-            for entry in entries:
+            for entry in entries if self.touching is None else self._told(entries, path):
                 if entry.is_dir(follow_symlinks=False):
                     below.append(os.fsencode(entry.name))
                 else:
@@ -248,6 +237,13 @@ class Walk:
         if self._excluded is None and not self._points:
             return below
         return [name for name in below if self.may_enter(prefix + name)]
+
+    def _told(self, entries: Iterable[os.DirEntry[str]], path: bytes) -> Iterator[os.DirEntry[str]]:
+        """The entries; `touching` is told of them by the thousand, as many as a server hands out at a time."""
+        for number, entry in enumerate(entries):
+            if self.touching is not None and not number & 1023:
+                self.touching(path)
+            yield entry
 
     def _candidate(self, path: bytes, entry: os.DirEntry[str]) -> None:
         """Take the file if the rules want it; they may want any name."""
@@ -268,8 +264,7 @@ class Walk:
             lead = os.path.normpath(os.path.join(os.path.dirname(path), os.readlink(path)))
         except OSError:
             return
-        mount = self.mounts.covering(lead)
-        if mount.virtual or not (mount.local or self._answers(mount.point, mount)):
+        if not self.borders.may_follow(lead):
             return
         if self.touching is not None:
             self.touching(lead)
@@ -280,24 +275,7 @@ class Walk:
             self.files.append(target)
 
     def may_enter(self, path: bytes, linked: bool = False) -> bool:
-        """May the directory `path` be entered? Asked before it is touched: a mount point's server may be dead."""
+        """May the directory `path` be entered?"""
         if self._excluded is not None and self._excluded(path):
             return False
-        mount = self.mounts.covering(path) if linked else self._points.get(path)
-        if mount is None:
-            return True
-        if mount.virtual:
-            return False
-        if mount.device == self.mounts.covering(self._place).device:
-            return True  # a bind mount of the same file system, or a link to elsewhere on it
-        if not self.rules.cross_filesystems:
-            return False
-        return mount.local or self._answers(path, mount)
-
-    def _answers(self, path: bytes, mount: Mount) -> bool:
-        """Does the mount point answer? Asked once in a scan."""
-        if path not in self._answered:
-            self._answered[path] = answers(lambda: os.listdir(path), self.deadline)
-            if not self._answered[path]:
-                self.problems[path] = f"its {mount.kind} file system did not answer within {self.deadline:g} s"
-        return self._answered[path]
+        return self.borders.may_enter(path, linked)
