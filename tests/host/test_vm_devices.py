@@ -204,3 +204,40 @@ def test_interfaces_that_cannot_be_are_refused(web, kimchi):
     )
     assert "did you mean" in kimchi("vm", "nic", "set", "web", "0", "--model", "e1001", status=4).err
     assert len(nics(kimchi)) == 1
+
+
+# -- at the next start
+
+
+def test_a_list_of_disks_says_what_the_next_start_changes(web, kimchi, host):
+    kimchi("vm", "disk", "attach", "web", "--size", "1G", status=0)
+    kimchi("vm", "start", "web", status=0)
+    assert {disk["pending"] for disk in disks(kimchi).values()} == {None}
+    kimchi("vm", "disk", "attach", "web", "--size", "1G", "--next-start", status=0)
+    kimchi("vm", "disk", "detach", "web", "vdb", "--next-start", status=0)
+    kimchi("vm", "cdrom", "eject", "web", "--next-start", status=0)
+    found = disks(kimchi)
+    pending = {target: (disk["pending"], disk["next_source"]) for target, disk in found.items()}
+    image, pool = str(web / "deb.iso"), web / "pool"
+    assert found["sda"]["source"] == image and found["vdc"]["volume"] == "web-2.qcow2"
+    stays = (None, str(pool / "web.qcow2"))
+    assert pending == {
+        "vda": stays,
+        "vdb": ("detach", None),
+        "sda": ("change", None),
+        "vdc": ("attach", str(pool / "web-2.qcow2")),
+    }
+    kimchi("vm", "stop", "web", "--force", status=0)
+    kimchi("vm", "start", "web", status=0)
+    assert {target: disk["pending"] for target, disk in disks(kimchi).items()} == dict.fromkeys(("vda", "sda", "vdc"))
+
+
+def test_a_list_of_interfaces_says_what_the_next_start_changes(web, kimchi):
+    kimchi("vm", "nic", "attach", "web", "user", status=0)
+    kimchi("vm", "start", "web", status=0)
+    kimchi("vm", "nic", "set", "web", "0", "--link", "down", "--next-start", status=0)
+    kimchi("vm", "nic", "detach", "web", "1", "--next-start", status=0)
+    kimchi("vm", "nic", "attach", "web", "user", "--next-start", status=0)
+    found = [(nic["index"], nic["link"], nic["pending"]) for nic in nics(kimchi)]
+    assert found == [(0, "up", "change"), (1, "up", "detach"), (None, "up", "attach")]
+    assert "attach" in kimchi("vm", "nic", "list", "web", status=0).out

@@ -7,7 +7,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from shlex import quote
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from kimchictl.actions.storage.unfinished import require_whole
 from kimchictl.actions.storage.uses import look_around
 from kimchictl.actions.storage.volume_changes import require_known_chain
 from kimchictl.actions.storage.volume_use import known_as_raw, require_seen
+from kimchictl.actions.vms.pending import ATTACH, compared
 from kimchictl.actions.vms.plan_vm import volume_name
 from kimchictl.actions.vms.provision import undo_volume
 from kimchictl.errors import Exists, Failed, InUse, Invalid, KimchiError, NotFound, WrongState
@@ -56,9 +57,37 @@ class Attached:
     made: bool
 
 
-def list_disks(host: "Host", name: str) -> tuple[VmDisk, ...]:
-    """All drives with their images, measured. Raises NotFound."""
-    return domains.show_vm(host, name).disks
+@dataclass(frozen=True, slots=True)
+class ListedDisk(VmDisk):
+    """A drive of a VM; of one that runs `pending` says what its next start does to it: attach, detach, change or None.
+
+    `next_source` is what is in it from then on.
+    """
+
+    pending: str | None = None
+    next_source: str | None = None
+
+
+def list_disks(host: "Host", name: str) -> list[ListedDisk]:
+    """All drives with their images, measured; of a running VM also those to come. Raises NotFound."""
+    now, scope = domains.show_vm(host, name).disks, devices.scope_of(host, name)
+    later = domains.drives(host, scope.domain, live=False) if scope.live and scope.config else now
+    listed = []
+    for disk, then, pending in compared(now, later, lambda disk: disk.target, _nature):
+        place = (disk.pool, disk.volume)
+        if pending == ATTACH and not disk.pool and disk.source:
+            place = volumes.place_of(host, disk.source)
+        shown = ListedDisk(**{each.name: getattr(disk, each.name) for each in fields(VmDisk)})
+        listed.append(
+            replace(shown, pool=place[0], volume=place[1], pending=pending, next_source=then.source if then else None)
+        )
+    return listed
+
+
+def _nature(disk: VmDisk) -> object:
+    """What makes it another disk. Of an empty drive that runs, libvirt tells no format."""
+    form = disk.format if disk.source else None
+    return disk.device, disk.bus, disk.source, form, disk.readonly, disk.shareable
 
 
 def attach_disk(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from shlex import quote
 from typing import TYPE_CHECKING
 
+from kimchictl.actions.vms.pending import ATTACH, compared
 from kimchictl.actions.vms.preflight import require_network
 from kimchictl.catalog.records import Network
 from kimchictl.errors import Invalid, NotFound, UsageError, WrongState
@@ -22,20 +23,38 @@ _MAC = re.compile(r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}")
 
 @dataclass(frozen=True, slots=True)
 class Nic:
-    """An interface with its number, by which it can be named. `link` is up or down."""
+    """An interface with its number, by which it can be named. `link` is up or down.
 
-    index: int
+    `pending` is what the next start of a running VM does to it: attach, detach, change or None. Of one to attach,
+    `index` is None.
+    """
+
+    index: int | None
     mac: str | None
     type: str
     name: str | None
     model: str | None
     target: str | None
     link: str
+    pending: str | None = None
 
 
 def list_nics(host: "Host", name: str) -> list[Nic]:
-    """The interfaces in their order. Raises NotFound."""
-    return [_nic(number, each) for number, each in enumerate(_all(host, devices.scope_of(host, name)))]
+    """The interfaces in their order; of a running VM also those to come. Raises NotFound."""
+    scope = devices.scope_of(host, name)
+    now = list_nics_of(host, scope)
+    if not (scope.live and scope.config):
+        return now
+    later = list_nics_of(host, replace(scope, live=False))
+    return [
+        replace(nic, pending=pending, index=None if pending == ATTACH else nic.index)
+        for nic, _, pending in compared(now, later, lambda nic: nic.mac, _nature)
+    ]
+
+
+def _nature(nic: Nic) -> object:
+    """What makes it another interface; its `target` on the host it has only while it runs."""
+    return nic.type, nic.name, nic.model, nic.link
 
 
 def _all(host: "Host", scope: Scope) -> list[xml.Element]:
@@ -62,9 +81,9 @@ def attach_nic(host: "Host", name: str, network: Network, mac: str | None = None
     if network.type != "user":
         xml.add(element, "source", **{network.type: network.name})
     xml.add(element, "model", type=model)
-    before = {each.mac for each in list_nics(host, name)}
+    before = {each.mac for each in list_nics_of(host, scope)}
     devices.attach(host, scope, element)
-    added = [_nic(n, each) for n, each in enumerate(devices.find_devices(host, scope, "interface"))]
+    added = list_nics_of(host, scope)
     return next((each for each in added if each.mac not in before), added[-1])
 
 

@@ -11,14 +11,14 @@ from kimchictl.render import View
 from kimchictl.units import format_size
 
 DISKS = View(
-    columns=("target", "device", "bus", "format", "capacity", "allocation", "source"),
+    columns=("target", "device", "bus", "format", "capacity", "allocation", "source", "pending"),
     keys=(
         "target", "bus", "device", "source", "format", "readonly", "shareable", "backing", "pool", "volume",
-        "capacity", "allocation",
+        "capacity", "allocation", "pending", "next_source",
     ),
     name="target",
     sort="target",
-    wide=("readonly", "shareable", "backing"),
+    wide=("readonly", "shareable", "backing", "next_source"),
 )  # fmt: skip
 
 next_start_option = click.option(
@@ -37,6 +37,9 @@ def disk() -> None:
 @pass_app
 def list_(app: App, name: str) -> None:
     """List the drives of a VM with their images.
+
+    PENDING is what the next start of a running VM does: attach a disk that only its definition has, detach one that
+    only the running guest has, or change what is in a drive to next_source.
 
     \b
     Examples:

@@ -11,8 +11,8 @@ from kimchictl.commands.vm.disk import next_start_option
 from kimchictl.render import View
 
 NICS = View(
-    columns=("index", "mac", "type", "name", "model", "link", "target"),
-    keys=("index", "mac", "type", "name", "model", "target", "link"),
+    columns=("index", "mac", "type", "name", "model", "link", "target", "pending"),
+    keys=("index", "mac", "type", "name", "model", "target", "link", "pending"),
     name="mac",
     sort="index",
 )
@@ -29,6 +29,9 @@ def nic() -> None:
 @pass_app
 def list_(app: App, name: str) -> None:
     """List the interfaces of a VM.
+
+    PENDING is what the next start of a running VM does: attach an interface that only its definition has, detach one
+    that only the running guest has, or change one to what its definition says.
 
     \b
     Examples:
