@@ -91,6 +91,16 @@ def test_names_that_are_not_utf8_are_walked(tmp_path: Path) -> None:
     assert walked(tmp_path).files == [odd + b"/\xe9.iso"]
 
 
+def test_each_path_is_told_before_it_is_touched_and_a_large_directory_by_the_thousand(tmp_path: Path) -> None:
+    touch(tmp_path, "d/a.iso", *(f"{number}.txt" for number in range(1024)))
+    walk, told = Walk(Rules(), Mounts.read()), list[bytes]()
+    walk.touching = told.append
+    walk_place(walk, os.fsencode(tmp_path))
+    top, below = os.fsencode(tmp_path), os.fsencode(tmp_path / "d")
+    assert told == [top, top, top, below, below]
+    assert walk.files == [below + b"/a.iso"]
+
+
 def test_a_chain_deeper_than_directories_are_held_open_is_walked_to_its_end(tmp_path: Path) -> None:
     deep = os.path.join(tmp_path, *["d"] * 400)
     os.makedirs(deep)
