@@ -17,6 +17,7 @@ from contextlib import suppress
 from kimchictl.media.scan.child import fork
 
 _DESCRIPTORS = 1 << 16  # none of ours has a number above it
+_HURRY = 2.0  # seconds that an interrupted child has at most to touch what it was about to
 _LONGEST = 2048  # bytes of a path: with the rest far below PIPE_BUF
 
 Tell = Callable[[bytes], None]
@@ -54,6 +55,7 @@ def watched(
         if not interruptible:
             raise
         os.kill(child, signal.SIGINT)
+        listener.seconds = min(seconds, _HURRY)
         with suppress(Stalled):
             if (early := listener.result()) is not None:
                 return early
@@ -67,7 +69,7 @@ class _Listener:
     """What a child says through the pipe `reader`; it may be asked for the result anew after an interruption."""
 
     def __init__(self, reader: int, seconds: float, heard: Callable[[bytes], bool]) -> None:
-        self._reader, self._seconds, self._heard = reader, seconds, heard
+        self._reader, self.seconds, self._heard = reader, seconds, heard
         self._said = bytearray()
         self._path, self._may_stall = b"", heard(b"")
         self.at_end = False  # the child's end of the pipe is closed, which it is when the child exits
@@ -76,7 +78,7 @@ class _Listener:
         poll = select.poll()
         poll.register(self._reader, select.POLLIN | select.POLLHUP)
         while not self.at_end:
-            if poll.poll(self._seconds * 1000):
+            if poll.poll(self.seconds * 1000):
                 piece = os.read(self._reader, 1 << 16)
                 self._said += piece
                 self.at_end = not piece
