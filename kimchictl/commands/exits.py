@@ -24,13 +24,16 @@ def exit_statuses(ctx: click.Context, only_reads: bool) -> str:
     group = ctx.command_path.split()[1]
     arguments = [param for param in ctx.command.params if isinstance(param, click.Argument)]
     names = {param.name for param in ctx.command.params}
-    about_things = bool(arguments) and not any(isinstance(argument.type, click.Choice) for argument in arguments)
+    words = any(isinstance(argument.type, click.Choice) for argument in arguments) or group == "help"
+    about_things = bool(arguments) and not words
     possible = {
         3: about_things,
         4: about_things or not (only_reads or arguments),
         5: group not in _WITHOUT_HOST,
         6: (group in _KEPT and not only_reads) or ctx.command_path.split()[1:] in _REFRESHING,
-        7: "all_hosts" in names or ctx.command.name == "check" or any(one.nargs == -1 for one in arguments),
+        7: "all_hosts" in names
+        or ctx.command.name == "check"
+        or (about_things and any(one.nargs == -1 for one in arguments)),
         8: "timeout" in names,
         10: "detailed_exitcode" in names,
     }

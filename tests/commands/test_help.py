@@ -105,3 +105,4 @@ def test_the_exit_statuses_of_a_command_are_those_it_can_have(kimchi):
     for path, text in wanted.items():
         assert text in " ".join(kimchi(*path.split(), "--help").out.split())
     assert "5 no host" not in kimchi("config", "show", "--help").out
+    assert "Exit status: 0 done, 1 failed, 2 wrong usage.\n" in kimchi("help", "--help").out
