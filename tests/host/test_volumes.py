@@ -112,6 +112,13 @@ def test_a_volume_grows_and_shrinks_only_when_told(pool, kimchi):
     assert shown(kimchi, "v.qcow2")["capacity"] == 1 << 30
 
 
+def test_what_would_block_the_pool_for_minutes_is_not_cut(pool, kimchi):
+    kimchi("volume", "create", "p", "v.qcow2", "--size", "40T", status=0)
+    said = kimchi("volume", "resize", "p", "v.qcow2", "1G", "--shrink", "--yes", status=4).err
+    assert f"qemu-img resize -f qcow2 --shrink {pool}/v.qcow2 {1 << 30}" in said
+    assert shown(kimchi, "v.qcow2")["capacity"] == 40 << 40
+
+
 def test_a_copy_stands_alone_and_can_be_in_another_pool(pool, kimchi, tmp_path, host):
     kimchi("pool", "create", "q", "--path", tmp_path / "q", "--start", status=0)
     kimchi("volume", "create", "p", "base.qcow2", "--size", "64M", status=0)

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from kimchictl.actions.images.sources import split_source
@@ -29,6 +30,7 @@ from kimchictl.virt.storage.volumesource import open_volume
 if TYPE_CHECKING:
     from kimchictl.virt.connection import Host
 
+_LONG_CUT = 16 << 40  # bytes: qemu-img looks at each cluster of what it cuts, holes too, a TiB in seconds
 _BACKING_FORMATS = ("qcow2", "raw", "iso")
 
 
@@ -105,6 +107,12 @@ def require_resizable(host: "Host", volume: Volume, size: int, shrink: bool) -> 
     if not shrink:
         shown = f"volume {volume.name!r} has {format_size(now)}, and {format_size(size)} is less"
         raise Invalid(shown, "what lies beyond would be lost; --shrink says that it may be")
+    if volume.format == "qcow2" and now - size > _LONG_CUT:
+        raise Invalid(
+            f"cutting volume {volume.name!r} from {format_size(now)} to {format_size(size)} would take minutes, while "
+            f"libvirt answers nobody about pool {volume.pool!r}",
+            f"on the host: qemu-img resize -f qcow2 --shrink {quote(volume.path or '')} {size}",
+        )
     require_childless(host, volume)
 
 
