@@ -26,7 +26,16 @@ def reason_without_host() -> str | None:
 
 # Files whose tests take or wait for seconds. Where several processes share the files, none shall begin with such a one
 # when the others have come to their end.
-FIRST = ["test_stress", "test_bare_environment", "test_remote", "test_stats", "test_wheel", "test_keys", "test_scan"]
+FIRST = [
+    "test_linux_guest",
+    "test_stress",
+    "test_bare_environment",
+    "test_remote",
+    "test_stats",
+    "test_wheel",
+    "test_keys",
+    "test_scan",
+]
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 
@@ -189,6 +190,21 @@ def test_interfaces_are_attached_and_changed(web, kimchi, running):
     assert (nics(kimchi)[1]["name"], nics(kimchi)[1]["model"]) == ("default", "e1000")
     kimchi("vm", "nic", "detach", "web", "52:54:00:aa:bb:01", status=0)
     assert len(nics(kimchi)) == 1
+
+
+def test_what_a_guest_has_in_another_slot_than_its_definition_is_changed_in_both(web, kimchi, host):
+    kimchi("vm", "start", "web", status=0)
+    kimchi("vm", "disk", "attach", "web", "--size", "1G", "--next-start", status=0)
+    kimchi("vm", "nic", "attach", "web", "default", status=0)
+    kimchi("vm", "nic", "set", "web", "1", "--link", "down", status=0)
+    kimchi("vm", "disk", "detach", "web", "vdb", status=0)  # which only the definition has
+    with contextlib.closing(libvirt.open(host.uri)) as connection:
+        live, kept = (connection.lookupByName("web").XMLDesc(flags) for flags in (0, libvirt.VIR_DOMAIN_XML_INACTIVE))
+    slots = [
+        re.findall("<interface.*?<link state='down'/>.*?(<address type='pci'.*?>)", each, re.S) for each in (live, kept)
+    ]
+    assert [len(each) for each in slots] == [1, 1] and slots[0] != slots[1]
+    assert "vdb" not in kept
 
 
 def test_interfaces_that_cannot_be_are_refused(web, kimchi):
