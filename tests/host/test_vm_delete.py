@@ -114,3 +114,12 @@ def test_disks_are_kept_where_that_is_wanted(web, kimchi):
     done = kimchi("vm", "delete", "web", "--keep-disks", "--yes", status=0)
     assert f"{pool}/web.qcow2: the disks are kept" in bill(done)["stays"]
     assert subprocess.run(["qemu-img", "check", "-q", pool / "web.qcow2"]).returncode == 0
+
+
+def test_what_somebody_took_into_use_while_the_bill_was_read_is_not_deleted(web, kimchi, host, monkeypatch):
+    pool = web()
+    kimchi("vm", "create", "db", "--template", "deb", "--disk", "none", status=0)
+    attach = ["virsh", "attach-disk", "db", str(pool / "web.qcow2"), "vda", "--config"]
+    monkeypatch.setattr("kimchictl.app.App.confirm", lambda *_: host.run(attach))
+    assert "has changed meanwhile" in kimchi("vm", "delete", "web", status=4).err
+    assert os.listdir(pool) == ["web.qcow2"] and kimchi("vm", "show", "web", status=0)

@@ -9,6 +9,8 @@ from uuid import NAMESPACE_OID, uuid5
 import libvirt
 import pytest
 
+from kimchictl.actions.vms.vm_usage import find_users
+from kimchictl.virt.connection import open_host
 from lab.fuse import DeadDirectory, needs_fuse
 
 GUEST = """<domain type='qemu'><name>{}</name><uuid>{}</uuid><memory unit='MiB'>64</memory>
@@ -113,6 +115,8 @@ def test_what_a_guest_wrote_to_a_raw_disk_in_no_pool_says_nothing(pool, kimchi, 
     (tmp_path / "disk").write_bytes((header.ljust(4096, b"\0") + name).ljust(1 << 20, b"\0"))
     guest("web", tmp_path / "disk", "raw")
     assert used(kimchi, "victim") == [] and orphans(kimchi) == ["victim"]
+    guest("web", image(tmp_path / "top", tmp_path / "disk", "raw"))
+    assert used(kimchi, "victim") == []
     guest("web", tmp_path / "disk")
     assert used(kimchi, "victim") == [str(tmp_path / "disk"), "web"]
 
@@ -125,6 +129,15 @@ def test_all_that_a_definition_names_is_in_use(pool, kimchi, guest):
     guest("web", pool / "disk", extra=f"<kernel>{pool}/kernel</kernel>")
     assert [used(kimchi, name) for name in ("disk", "kernel", "saved")] == [["web"]] * 3
     assert orphans(kimchi) == []
+
+
+def test_the_firmware_variables_of_a_vm_that_is_off_are_in_use(host):
+    connection = libvirt.open(host.uri)
+    system = "<os firmware='efi'><type machine='q35'>hvm</type></os><features><acpi/></features>"
+    connection.defineXML(f"<domain type='qemu'><name>web</name><memory unit='MiB'>64</memory>{system}</domain>")
+    connection.close()
+    with open_host(host.uri) as opened:
+        assert find_users(opened).by_source["/var/lib/libvirt/qemu/nvram/web_VARS.fd"] == {"web"}
 
 
 def test_what_only_a_snapshot_has_uses_what_backs_it(pool, kimchi, guest, tmp_path):

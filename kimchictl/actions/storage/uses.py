@@ -192,13 +192,12 @@ def _directory(host: "Host", pool: str) -> str | None:
 def _followed(host: "Host", names: Names, users: Users, known: set[str], unread: list[str]) -> list[Volume]:
     """The disks of VMs that are in no pool among the `known`, with all that backs them.
 
-    Of a disk that a VM has as raw, nothing is read: its guest could have written that. Those that cannot be read are
-    added to `unread`, unless libvirt tells what is below them.
+    Of a disk that a VM has as raw, or of what is below one as raw, nothing is read: its guest could have written that.
+    Those that cannot be read are added to `unread`, unless libvirt tells what is below them.
     """
-    raw = {names(source) for source in users.raw}
     found: list[Volume] = []
     todo = {names.paths.get(source, source) for source in users.other}
-    while todo := {path for path in todo if path.startswith("/") and names(path) not in known | raw}:
+    while todo := {path for path in todo if path.startswith("/") and names(path) not in known}:
         known |= {names(path) for path in todo}
         images = [_outside(host, names, path) for path in sorted(todo)]
         unread += [path for path, image in zip(sorted(todo), images, strict=True) if image is None]

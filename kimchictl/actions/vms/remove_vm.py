@@ -15,7 +15,7 @@ from kimchictl.actions.storage.uses import Templates, Uses, look_around
 from kimchictl.actions.storage.volume_use import children_among
 from kimchictl.actions.vms.findings import Findings
 from kimchictl.actions.vms.vm_usage import label
-from kimchictl.errors import Failed, NotFound
+from kimchictl.errors import Failed, InUse, NotFound
 from kimchictl.locks.signals import uninterrupted
 from kimchictl.virt import secrets
 from kimchictl.virt.domain import domains, power
@@ -147,6 +147,12 @@ def _kept_for(host: "Host", name: str) -> Iterable[Going]:
         yield Going("memory", "its saved memory")
     for usage in secrets.secrets_of(host, name):
         yield Going("secret", f"the password of its image's server (libvirt secret {usage})")
+
+
+def require_same(before: Bill, now: Bill) -> None:
+    """Raises InUse if what goes is not what somebody, who may have thought for long, agreed to."""
+    if [(g.kind, g.what) for g in before.goes] != [(g.kind, g.what) for g in now.goes] or before.running != now.running:
+        raise InUse(f"what goes with vm {now.name!r} has changed meanwhile", "see what goes now, and delete it again")
 
 
 def remove(host: "Host", bill: Bill) -> None:

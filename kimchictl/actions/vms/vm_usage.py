@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from kimchictl.virt.domain.domainread import Description, VmDisk
 from kimchictl.virt.domain.domains import descriptions
+from kimchictl.virt.domain.nvram import nvram_of
 from kimchictl.virt.domain.snapshotfiles import snapshot_files
 from kimchictl.virt.storage.volumes import Volume, find_by_path, find_volume
 
@@ -72,6 +73,8 @@ def find_users(host: "Host") -> Users:
     users = Users()
     for name, said in descriptions(host):
         _add(users, name, said)
+        if nvram := nvram_of(host, name, said):
+            users.add(name, nvram)
     for snapshot in snapshot_files(host):
         users.add(snapshot.vm, snapshot.source)
         users.has(snapshot.source, snapshot.format)

@@ -31,13 +31,15 @@ def delete(app: App, names: tuple[str, ...], keep_disks: bool, missing_ok: bool,
       kimchictl vm delete web db --keep-disks --yes
     """
     from kimchictl.actions.documents.usage import template_users
-    from kimchictl.actions.vms.remove_vm import make_bill, remove
+    from kimchictl.actions.vms.remove_vm import make_bill, remove, require_same
 
     def act(name: str) -> None:
         bill = make_bill(app.host, name, template_users(app.templates), keep_disks)
         for line in _lines(bill):
             app.note(line)
         app.confirm(f"deleting vm {bill.name!r}", yes)
+        if not yes:
+            require_same(bill, make_bill(app.host, name, template_users(app.templates), keep_disks))
         remove(app.host, bill)
         app.note(f"vm {bill.name!r} deleted")
 

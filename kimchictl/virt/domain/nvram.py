@@ -9,6 +9,7 @@ import os
 
 from kimchictl.errors import Failed, KimchiError, NotFound
 from kimchictl.virt.connection import Host
+from kimchictl.virt.domain.domainread import Description
 from kimchictl.virt.domain.domains import describe
 from kimchictl.virt.storage.transientpool import pool_on
 from kimchictl.virt.storage.volumes import delete_volume
@@ -22,7 +23,11 @@ def nvram_path(host: Host, name: str) -> str | None:
 
     Before 9.2 libvirt shows no path of a VM that is off. Raises NotFound.
     """
-    said = describe(host, name)
+    return nvram_of(host, name, describe(host, name))
+
+
+def nvram_of(host: Host, name: str, said: Description) -> str | None:
+    """The same of a VM whose description is known."""
     if said.nvram or not said.uefi or host.is_test:
         return said.nvram
     if not host.is_session:
