@@ -60,7 +60,7 @@ The connection: -c, KIMCHICTL_CONNECT, LIBVIRT_DEFAULT_URI, else libvirt's own d
 
 def _offered(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """What a shell is told: the subjects and the groups, or the commands of the group that is on the line."""
-    given = ctx.params[param.name or ""] or ()
+    given = ctx.params.get(param.name or "") or ()
     try:
         at = _reached(ctx.find_root(), given)
     except UsageError:

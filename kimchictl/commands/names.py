@@ -76,7 +76,7 @@ def _listed(method: str) -> Callable[[App, Line], Iterable[str]]:
 
 
 def _volumes(host: "Host", line: Line) -> list[str]:
-    return _called(host.conn.storagePoolLookupByName(line["pool_name"]).listAllVolumes(0))
+    return _called(host.conn.storagePoolLookupByName(line.get("pool_name") or "").listAllVolumes(0))
 
 
 def _sources(host: "Host", line: Line) -> list[str]:
@@ -85,7 +85,7 @@ def _sources(host: "Host", line: Line) -> list[str]:
 
 
 def _snapshots(host: "Host", line: Line) -> list[str]:
-    return list(host.conn.lookupByName(line["name"] or "").snapshotListNames(0))
+    return list(host.conn.lookupByName(line.get("name") or "").snapshotListNames(0))
 
 
 def _targets(device: str) -> Callable[[App, Line], Iterable[str]]:
@@ -100,7 +100,7 @@ def _nics(host: "Host", line: Line) -> list[str]:
 def _vm(host: "Host", line: Line) -> "Description":
     from kimchictl.virt.domain.domains import describe
 
-    return describe(host, line["name"] or "")
+    return describe(host, line.get("name") or "")
 
 
 def _called(things: Iterable[Any]) -> list[str]:
