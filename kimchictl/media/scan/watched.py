@@ -102,6 +102,8 @@ def _run(work: Callable[[Tell], bytes], writer: int) -> None:
         os.setpgid(0, 0)  # Ctrl-C on a terminal is for the parent
         os.closerange(0, writer)
         os.closerange(writer + 1, _DESCRIPTORS)
+        for _ in range(3):
+            os.open(os.devnull, os.O_RDWR)  # no file that the work opens becomes its standard output
         content = work(lambda path: _say(writer, b"t" + path[:_LONGEST] + b"\0"))
         _say(writer, b"r" + content)
     except BaseException:  # noqa: S110 - the parent meets the error again when it looks itself
