@@ -34,7 +34,8 @@ def start(host: Host, name: str, paused: bool = False) -> bool:
         if _LOCKED in error.get_error_message():
             raise InUse(
                 f"vm {name!r} does not start: another VM, or another program, has one of its disks open",
-                f"kimchictl vm disk list {quote(name)} shows them, kimchictl volume list who else has them",
+                f"kimchictl vm disk list {quote(name)} shows them, kimchictl volume list who else has them, "
+                "kimchictl host check a guest that libvirt lost",
             ) from None
         raise translate(error, f"vm {name!r} does not start", _start_first(host, domain, name)) from None
     return True
