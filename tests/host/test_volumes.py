@@ -165,6 +165,7 @@ def test_the_disk_of_a_vm_is_refused_to_all_that_would_harm_it(pool, kimchi, fil
         words = (file, "--name", "d.qcow2") if verb == "upload" else ("d.qcow2", *more)
         consent = ("--yes",) if verb != "clone" else ()
         assert "web" in kimchi("volume", verb, "p", *words, *consent, status=4).err
+    assert "web" in kimchi("volume", "create", "p", "top.qcow2", "--backing", "d.qcow2", status=4).err
     assert "web" in kimchi("volume", "download", "p", "d.qcow2", file.parent / "copy", status=0).err
 
 

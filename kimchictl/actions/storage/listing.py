@@ -87,6 +87,9 @@ class Look:
         """The volume of that name. Raises NotFound, WrongState."""
         volume = volumes.find_volume(self.host, pool, name)
         found = self._now().find(label(volume))
+        if found is None:  # it was made since
+            self._at = -math.inf
+            found = self._now().find(label(volume))
         return _identified(self.host, found or volume)
 
     def _now(self) -> Uses:

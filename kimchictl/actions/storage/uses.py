@@ -47,9 +47,12 @@ class Uses:
     def find(self, source: str | None) -> Volume | None:
         """The volume that a path, or "pool:POOL/VOLUME", leads to; None if none of `volumes` does."""
         self.names.learn([source])
-        exact = next((each for each in self.volumes if label(each) == source), None)
+        pool, _, name = (source or "").removeprefix("pool:").partition("/")
+        for each in self.volumes:
+            if each.name == name and each.pool == pool:
+                return each
         named = self.names(source or "")
-        return exact or next((each for each in self.volumes if each.path and self.names(each.path) == named), None)
+        return next((each for each in self.volumes if each.path and self.names(each.path) == named), None)
 
     def vms(self, *sources: str | None) -> set[str]:
         """The VMs that name one of them."""
@@ -73,8 +76,8 @@ class Uses:
         """The same when `volume` is deleted, and so needs nothing."""
         gone = label(volume)
         images = tuple(each for each in self.images if label(each) != gone)
-        shown = [replace(each, used_by=tuple(name for name in each.used_by if name != gone)) for each in self.volumes]
-        return replace(self, volumes=tuple(each for each in shown if label(each) != gone), images=images)
+        freed = [_without(gone, each) for each in self.volumes if label(each) != gone]
+        return replace(self, volumes=tuple(freed), images=images)
 
     def doubt(self) -> str | None:
         """What is to be said before something is destroyed: of which disks it is not known what they need."""
@@ -87,6 +90,12 @@ class Uses:
         given = [source for source in sources if source]
         self.names.learn(given)
         return {self.names(source) for source in given}
+
+
+def _without(user: str, volume: Volume) -> Volume:
+    if user not in volume.used_by:
+        return volume
+    return replace(volume, used_by=tuple(name for name in volume.used_by if name != user))
 
 
 def look_around(host: "Host", templates: Templates | None = None, note: Callable[[str], None] = silent) -> Uses:

@@ -55,6 +55,7 @@ def create_volume(
             raise UsageError(f"volume {name!r} needs a --size")
         return volumes.create_volume(host, pool, name, size, form or "qcow2")
     base = find_backing(host, pool, backing)
+    require_still(host, base)  # what backs a volume must not change any more
     if state_dir is not None:
         require_whole(host, state_dir, base)
     if form not in (None, "qcow2"):
