@@ -97,7 +97,10 @@ def fetch(packages: Sequence[str], place: Path) -> bool:
     apt = "apt-get --quiet=2 --option=APT::Sandbox::User=root download"
     script = f'set -e; rm -rf "$0"; mkdir -p "$0"; cd "$0"; {apt} "$@"; echo "$MADE_OF" > made-of'
     command = ["env", f"MADE_OF={' '.join(packages)}", "sh", "-c", script, str(place), *map(behind, packages)]
-    return subprocess.run(command, cwd=CHECKOUT, stdin=subprocess.DEVNULL, **owner_options()).returncode == 0
+    done = subprocess.run(command, cwd=CHECKOUT, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, **owner_options())
+    if done.returncode != 0:
+        print(*done.stderr.decode(errors="replace").splitlines()[:1], file=sys.stderr)
+    return done.returncode == 0
 
 
 def behind(package: str) -> str:
