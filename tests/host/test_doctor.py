@@ -47,8 +47,9 @@ def test_a_host_without_sys_tells_its_memory_and_cpus_all_the_same(host, kimchi)
 def test_a_guest_that_libvirtd_lost_fails_with_its_process(kimchi, tmp_path, monkeypatch):
     with PrivateHost() as host:
         monkeypatch.setenv("LIBVIRT_DEFAULT_URI", host.uri)
-        kimchi("template", "create", "net", "--netboot", "--network", "none", "--disk", "none", "--virt-type", "qemu",
-               "--memory", "512M", status=0)  # fmt: skip
+        kimchi("pool", "create", "default", "--path", tmp_path, "--start", status=0)
+        small = ("--network", "none", "--disk", "size=1G", "--virt-type", "qemu", "--memory", "512M")
+        kimchi("template", "create", "net", "--netboot", *small, status=0)
         kimchi("vm", "create", "we b", "--template", "net", "--start", status=0)
         assert guests_in(host) == ("ok", None)
         stop = 'pid=$(cat /run/libvirt/libvirtd.pid); kill -9 "$pid"; while kill -0 "$pid"; do sleep 0.02; done'
@@ -56,7 +57,7 @@ def test_a_guest_that_libvirtd_lost_fails_with_its_process(kimchi, tmp_path, mon
             ["sh", "-c", f"{stop} 2>&-; rm '/run/libvirt/qemu/we b.xml'; exec libvirtd -d {CONFIGURED}"], check=True
         )
         status, fix = guests_in(host)
-        assert status == "fail"
+        assert status == "fail" and "host check" in kimchi("vm", "start", "we b", status=4).err
         host.run(fix.split(), check=True)
         assert guests_in(host) == ("ok", None)
 
