@@ -23,9 +23,9 @@ from kimchictl.media.diskimage import read_qcow2
 from kimchictl.progress import SILENT, Progress
 from kimchictl.units import GIB, format_size, parse_size
 from kimchictl.virt.storage import volumechange, volumes
-from kimchictl.virt.storage.permissions import Permissions
 from kimchictl.virt.storage.volumes import Volume
 from kimchictl.virt.storage.volumesource import open_volume
+from kimchictl.virt.storage.volumexml import Permissions
 
 if TYPE_CHECKING:
     from kimchictl.virt.connection import Host

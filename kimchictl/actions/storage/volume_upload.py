@@ -28,9 +28,9 @@ from kimchictl.media.remote.checksums import Checksum
 from kimchictl.progress import SILENT, Progress
 from kimchictl.units import format_size
 from kimchictl.virt.storage import pools, volumes, volumestream
-from kimchictl.virt.storage.permissions import Permissions
 from kimchictl.virt.storage.poolrefresh import FILE_POOLS
 from kimchictl.virt.storage.volumes import BLOCK_POOLS, Volume
+from kimchictl.virt.storage.volumexml import Permissions
 
 if TYPE_CHECKING:
     from kimchictl.virt.connection import Host

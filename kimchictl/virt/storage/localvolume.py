@@ -1,11 +1,12 @@
 """A volume that is a file of this machine, read as libvirt would: without asking it, which costs a call a volume."""
 
+import json
 import os
 import stat
 from typing import NamedTuple
 
 from kimchictl.errors import KimchiError
-from kimchictl.media.diskimage import glance
+from kimchictl.media.diskimage import glance, read_qcow2
 from kimchictl.media.source import open_source
 
 
@@ -35,13 +36,40 @@ def read_local(directory: str, name: str) -> LocalVolume | None:
 
 
 def read_image(path: str) -> LocalVolume | None:
-    """The same of a file or a block device that is in no pool."""
+    """The same of a file or a block device that is in no pool; what backs it may be named in any way that leads here."""
     try:
         status = os.stat(path)
-        found = _read(path, status) if stat.S_ISREG(status.st_mode) or stat.S_ISBLK(status.st_mode) else None
+        if not (stat.S_ISREG(status.st_mode) or stat.S_ISBLK(status.st_mode)):
+            return None
+        found = _read(path, status) or _read_by_protocol(path, status)
     except (OSError, ValueError, KimchiError):
         return None
     return found._replace(type="block") if found and stat.S_ISBLK(status.st_mode) else found
+
+
+def _read_by_protocol(path: str, status: os.stat_result) -> LocalVolume | None:
+    """A qcow2 image whose header names a file by "file:" or "json:", as qemu's command line has it; None for others."""
+    with open_source(path) as source:
+        image = read_qcow2(source)
+    backing = _file_of(image.backing or "")
+    if backing is None:
+        return None
+    taken = status.st_blocks * 512
+    return LocalVolume("file", "qcow2", path, image.virtual_size, taken, backing, image.backing_format, status.st_size)
+
+
+def _file_of(backing: str) -> str | None:
+    """The absolute path that {"driver": "qcow2", "file": {"driver": "file", "filename": ...}} or the like leads to."""
+    if backing.startswith("json:"):
+        try:
+            said = json.loads(backing[5:])
+        except (ValueError, RecursionError):
+            return None
+        while isinstance(said, dict):
+            said = next((said[key] for key in ("filename", "file.filename", "file") if key in said), None)
+        backing = said if isinstance(said, str) else ""
+    path = backing.removeprefix("file:")
+    return path if path.startswith("/") else None
 
 
 def _read(path: str, status: os.stat_result) -> LocalVolume | None:

@@ -6,7 +6,6 @@ from typing import Any
 from kimchictl.errors import Exists, Invalid, TimedOut
 from kimchictl.virt.connection import Host, asking, is_code
 from kimchictl.virt.deadlines import Running
-from kimchictl.virt.storage.permissions import Permissions
 from kimchictl.virt.storage.pools import find_active_pool, outline
 from kimchictl.virt.storage.volumes import (
     BLOCK_POOLS,
@@ -15,8 +14,8 @@ from kimchictl.virt.storage.volumes import (
     find_handle,
     names,
     read_volume,
-    volume_xml,
 )
+from kimchictl.virt.storage.volumexml import Permissions, volume_xml
 
 # virStorageVolWipeAlgorithm, in its order. All but zero and trim need scrub(1) on the host.
 WIPES = ("zero", "nnsa", "dod", "bsi", "gutmann", "schneier", "pfitzner7", "pfitzner33", "random", "trim")

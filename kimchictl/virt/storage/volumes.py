@@ -15,10 +15,10 @@ from kimchictl.virt import xml
 from kimchictl.virt.connection import Host, asking, is_code, silent, translate
 from kimchictl.virt.missing import missing
 from kimchictl.virt.storage.localvolume import read_local
-from kimchictl.virt.storage.permissions import Permissions, add_permissions, read_permissions
 from kimchictl.virt.storage.poolrefresh import FILE_POOLS
 from kimchictl.virt.storage.pools import TIMEOUT, answer_within, find_active_pool, list_pools, pools_at, show_pool
 from kimchictl.virt.storage.presence import require_usable
+from kimchictl.virt.storage.volumexml import Permissions, read_permissions, volume_xml
 
 # virStorageVolType, in its order.
 TYPES = ("file", "block", "dir", "network", "netdir", "ploop")
@@ -212,34 +212,6 @@ def _seconds(root: xml.Element, name: str) -> float | None:
         return float(found) if found else None
     except ValueError:
         return None
-
-
-def volume_xml(
-    name: str,
-    capacity: int,
-    form: str,
-    base: str | None = None,
-    base_format: str | None = None,
-    full: bool = False,
-    permissions: Permissions | None = None,
-) -> str:
-    """The definition of a volume of `capacity` bytes; `full` allocates all of it at once."""
-    root = xml.Element("volume")
-    xml.add(root, "name", name)
-    xml.add(root, "capacity", capacity, unit="bytes")
-    if form == "raw" and not full:
-        xml.add(root, "allocation", 0, unit="bytes")  # sparse; the default would be all of it
-    target = xml.add(root, "target")
-    xml.add(target, "format", type=form)
-    if form == "qcow2":
-        xml.add(target, "compat", "1.1")
-    if permissions is not None:
-        add_permissions(target, permissions)
-    if base is not None:
-        backing = xml.add(root, "backingStore")
-        xml.add(backing, "path", base)
-        xml.add(backing, "format", type=base_format or "raw")
-    return xml.serialize(root)
 
 
 def create_volume(

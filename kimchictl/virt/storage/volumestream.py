@@ -10,10 +10,10 @@ from typing import Any
 
 from kimchictl.errors import Failed, Invalid, KimchiError
 from kimchictl.virt.connection import Host, asking
-from kimchictl.virt.storage.permissions import Permissions
 from kimchictl.virt.storage.poolrefresh import FILE_POOLS
 from kimchictl.virt.storage.pools import list_pools, outline
 from kimchictl.virt.storage.volumes import Volume, create_volume, find_handle, read_both
+from kimchictl.virt.storage.volumexml import Permissions
 
 _PIECE = 256 << 10  # bytes; libvirt's messages hold little more
 _ZEROS = bytes(_PIECE)

@@ -10,6 +10,7 @@ from kimchictl.virt.storage import poolchange, poolcontents, pools, volumes
 from kimchictl.virt.storage.poolcontents import local_volumes
 from kimchictl.virt.storage.poolrefresh import unreachable
 from kimchictl.virt.storage.poolxml import PoolPlan
+from kimchictl.virt.storage.volumexml import volume_xml
 
 POOL = "kīмсhī-storagepool-0"
 
@@ -88,8 +89,8 @@ def test_an_inactive_pool_has_no_volumes_to_list(host, pool):
 
 
 def test_a_raw_volume_is_sparse_and_a_backed_one_names_its_base():
-    assert '<allocation unit="bytes">0</allocation>' in volumes.volume_xml("v", 1 << 30, "raw")
-    backed = volumes.volume_xml("v", 1 << 30, "qcow2", "/base", "qcow2")
+    assert '<allocation unit="bytes">0</allocation>' in volume_xml("v", 1 << 30, "raw")
+    backed = volume_xml("v", 1 << 30, "qcow2", "/base", "qcow2")
     assert "<path>/base</path>" in backed and backed.count('<format type="qcow2" />') == 2
 
 
