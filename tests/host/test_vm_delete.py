@@ -123,3 +123,21 @@ def test_what_somebody_took_into_use_while_the_bill_was_read_is_not_deleted(web,
     monkeypatch.setattr("kimchictl.app.App.confirm", lambda *_: host.run(attach))
     assert "has changed meanwhile" in kimchi("vm", "delete", "web", status=4).err
     assert os.listdir(pool) == ["web.qcow2"] and kimchi("vm", "show", "web", status=0)
+
+
+def test_a_disk_that_a_vm_has_twice_is_billed_once(web, kimchi, host, tmp_path):
+    pool = web()
+    (tmp_path / "link").symlink_to(pool)
+    again = ["virsh", "attach-disk", "web", str(tmp_path / "link/web.qcow2"), "vdb", "--config", "--mode", "readonly"]
+    host.run(again)
+    done = bill(kimchi("vm", "delete", "web", "--yes", status=0))
+    assert [line.partition(" (")[0] for line in done["goes"]] == ["pool:default/web.qcow2"] and os.listdir(pool) == []
+
+
+def test_while_a_pool_is_dead_disks_stay_that_it_may_need(web, kimchi, tmp_path):
+    pool = web()
+    kimchi("pool", "create", "q", "--path", tmp_path / "q", "--start", status=0)
+    (tmp_path / "q").rmdir()
+    done = bill(kimchi("vm", "delete", "web", "--yes", status=0))
+    assert done["goes"] == [] and "pool 'q', in which something may need it" in done["stays"][0]
+    assert os.listdir(pool) == ["web.qcow2"]

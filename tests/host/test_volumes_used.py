@@ -94,6 +94,13 @@ def test_a_disk_in_no_pool_uses_all_that_backs_it(pool, kimchi, guest, tmp_path,
     assert why in kimchi("vm", "disk", "attach", "new", "pool:p/base", status=4).err
 
 
+@pytest.mark.parametrize("protocol", ["file:{}", 'json:{{"driver":"raw","file":{{"driver":"file","filename":"{}"}}}}'])
+def test_what_backs_a_disk_is_known_by_qemu_s_own_words_for_it(pool, kimchi, guest, tmp_path, protocol):
+    kimchi("volume", "create", "p", "base", "--size", "1M", "--format", "raw", status=0)
+    guest("web", image(tmp_path / "top", protocol.format(pool / "base"), "raw"))
+    assert used(kimchi, "base") == [str(tmp_path / "top"), "web"]
+
+
 def test_a_stopped_pool_is_looked_into(pool, kimchi, guest, tmp_path):
     for base in ("base", "other"):
         kimchi("volume", "create", "p", base, "--size", "1M", status=0)

@@ -82,6 +82,7 @@ class Look:
     templates: Templates
     _at: float = -math.inf
     _uses: Uses | None = None
+    _said: str | None = None
 
     def show(self, pool: str, name: str) -> Volume:
         """The volume of that name. Raises NotFound, WrongState."""
@@ -94,15 +95,17 @@ class Look:
 
     def _now(self) -> Uses:
         if self._uses is None or time.monotonic() - self._at > _MOMENT:
-            before, self._uses = self._uses, look_around(self.host, self.templates)
+            self._uses = look_around(self.host, self.templates)
             self._at = time.monotonic()
-            if before is None and (doubt := self._uses.doubt()):
-                self.host.note(doubt)
         return self._uses
 
     def require_unused(self, volume: Volume) -> None:
         """Raises InUse, naming them, if somebody needs what `show` showed; WrongState if that cannot be told."""
-        require_unused(volume, self._now().unseen)
+        uses = self._now()
+        require_unused(volume, uses.unseen)
+        if (doubt := uses.doubt()) and doubt != self._said:
+            self.host.note(doubt)
+            self._said = doubt
 
     def forget(self, volume: Volume) -> None:
         """It is deleted, and so uses nothing any more."""

@@ -71,10 +71,12 @@ def make_bill(host: "Host", name: str, templates: Templates, keep_disks: bool = 
         host.note(doubt)
     goes: list[Going] = []
     stays: list[Staying] = []
+    seen: list[Volume] = []
     for disk in said.disks:
-        if disk.source is None:
-            continue
         volume = uses.find(disk.source)
+        if disk.source is None or volume in seen:
+            continue
+        seen += [volume] if volume is not None else []
         why = _why_kept(name, disk, volume, said.origin.seed, keep_disks) or _unseen(uses)
         if volume is None or why:
             stays.append(Staying(disk.source, why or "it is in no active storage pool"))

@@ -36,7 +36,7 @@ def read_local(directory: str, name: str) -> LocalVolume | None:
 
 
 def read_image(path: str) -> LocalVolume | None:
-    """The same of a file or a block device that is in no pool; what backs it may be named in any way that leads here."""
+    """The same of a file or a block device that is in no pool; what backs it may be named in qemu's own ways, too."""
     try:
         status = os.stat(path)
         if not (stat.S_ISREG(status.st_mode) or stat.S_ISBLK(status.st_mode)):
