@@ -6,6 +6,7 @@ See tests/lab/linux.py for what the guest is.
 import contextlib
 import time
 
+import libvirt
 import pytest
 
 from kimchictl import cli
@@ -228,12 +229,16 @@ def test_without_an_agent_the_power_button_reboots_the_guest(up, kimchi):
     up.hear(UP)
 
 
-def test_vcpus_are_plugged_in_and_keep_the_guest_from_a_snapshot_of_no_use(up, kimchi):
+def test_vcpus_are_plugged_in_and_keep_the_guest_from_a_snapshot_of_no_use(up, kimchi, shared_host):
     kimchi("vm", "edit", "web", "--vcpus", "2", status=0)
     up.until("echo 1 > /sys/devices/system/cpu/cpu1/online")
     assert (up.ask("nproc"), shown(kimchi)["vcpus"]) == ("2", 2)
     assert "2 vcpus" in kimchi("vm", "edit", "web", "--vcpus", "3", status=4).err
     assert "plugged in" in kimchi("vm", "snapshot", "create", "web", status=4).err
+    with contextlib.closing(libvirt.open(shared_host.uri)) as connection:
+        connection.lookupByName("web").snapshotCreateXML("<domainsnapshot><name>of virsh</name></domainsnapshot>")
+    assert "plugged in" in kimchi("vm", "snapshot", "revert", "web", "of virsh", "--yes", status=4).err
+    assert up.ask("nproc") == "2"
 
 
 # -- machines

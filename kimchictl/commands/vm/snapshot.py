@@ -24,7 +24,8 @@ def snapshot() -> None:
 def create(app: App, name: str, snapshot: str | None, description: str | None) -> None:
     """Take a snapshot; without a name it is called snapshot-1, -2...
 
-    Its disks must be qcow2 images. A running VM stands still while its memory is written.
+    Its disks must be qcow2 images. A running VM stands still while its memory is written; one that was given vcpus
+    while it ran has to be off.
 
     \b
     Examples:
