@@ -128,7 +128,7 @@ def test_what_somebody_took_into_use_while_the_bill_was_read_is_not_deleted(web,
 def test_a_disk_that_a_vm_has_twice_is_billed_once(web, kimchi, host, tmp_path):
     pool = web()
     (tmp_path / "link").symlink_to(pool)
-    again = ["virsh", "attach-disk", "web", str(tmp_path / "link/web.qcow2"), "vdb", "--config", "--mode", "readonly"]
+    again = ["virsh", "attach-disk", "web", str(tmp_path / "link/web.qcow2"), "vdb", "--config"]
     host.run(again)
     done = bill(kimchi("vm", "delete", "web", "--yes", status=0))
     assert [line.partition(" (")[0] for line in done["goes"]] == ["pool:default/web.qcow2"] and os.listdir(pool) == []
