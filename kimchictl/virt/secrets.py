@@ -92,14 +92,20 @@ def _kept(host: Host) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
 
 def _ours(host: Host) -> dict[str, xml.Element]:
     """Usage -> definition; none on a host that keeps no secrets. Raises libvirtError."""
-    found = {}
     try:
-        for secret in host.conn.listAllSecrets(0):
-            if (usage := secret.usageID()).startswith(_PREFIX):
-                found[usage] = xml.parse(secret.XMLDesc(0), f"secret {usage!r}")
+        listed = host.conn.listAllSecrets(0)
     except host.lib.libvirtError as error:
-        if not is_code(error, "NO_SUPPORT", "NO_SECRET"):
-            raise
+        if is_code(error, "NO_SUPPORT"):
+            return {}
+        raise
+    found = {}
+    for secret in listed:
+        if (usage := secret.usageID()).startswith(_PREFIX):
+            try:
+                found[usage] = xml.parse(secret.XMLDesc(0), f"secret {usage!r}")
+            except host.lib.libvirtError as error:
+                if not is_code(error, "NO_SECRET"):  # it has gone meanwhile
+                    raise
     return found
 
 
