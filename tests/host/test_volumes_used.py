@@ -72,6 +72,9 @@ def test_a_vm_that_calls_a_volume_by_another_name_uses_it(pool, kimchi, guest, t
     assert "used by web" in kimchi("vm", "delete", "db", "--yes", status=0).err
     for verb in ("delete", "wipe"):
         assert "in use by vm 'web'" in kimchi("volume", verb, "p", "a.qcow2", "--yes", status=4).err
+    assert "in use by vm 'web'" in kimchi("pool", "delete", "p", "--with-contents", "--yes", status=4).err
+    shown = kimchi("pool", "show", "p", "-o", "json", status=0).json["used_by"]
+    assert shown == ([] if kind == "a hard link" else ["web"])  # what is in no directory of the pool is not in the pool
     guest("web", called, start=True)
     assert refused(kimchi, "a.qcow2", "web")
     guest("new", tmp_path / "none")
