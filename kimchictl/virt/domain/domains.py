@@ -181,18 +181,20 @@ def _snapshots(host: Host, domain: Any) -> list[str]:
 def addresses(host: Host, domain: Any) -> list[str]:
     """The guest's IP addresses, from leases, then from its agent where not every interface has a lease.
 
-    Loopback and link-local ones are left out.
+    Loopback and link-local ones are left out, and what is not on an interface of the VM, as a bridge for containers.
     """
-    lib, found = host.lib, dict[str, Any]()
-    nics = len(read_domain(domain.XMLDesc(0), domain.name()).nics)
+    lib, found = host.lib, list[dict[str, Any]]()
+    macs = {nic.mac for nic in read_domain(domain.XMLDesc(0), domain.name()).nics}
     for source in (lib.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_LEASE, lib.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_AGENT):
-        if found and len(found) >= nics:
+        if found and len(found) >= len(macs):
             break
         try:
-            found |= {f"{source} {key}": value for key, value in domain.interfaceAddresses(source, 0).items()}
+            there = list(domain.interfaceAddresses(source, 0).values())
         except lib.libvirtError:
             continue  # no lease file, no agent: the next source may know
-    listed = (entry["addr"] for value in found.values() for entry in value.get("addrs") or ())
+        # A card of the host's that was handed to the guest is no interface of its definition.
+        found += [each for each in there if each.get("hwaddr") in macs] or there
+    listed = (entry["addr"] for value in found for entry in value.get("addrs") or ())
     return [each for each in dict.fromkeys(listed) if not each.startswith(("127.", "169.254.", "fe80:", "::1"))]
 
 
