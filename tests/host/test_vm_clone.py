@@ -7,8 +7,11 @@ import sys
 import libvirt
 import pytest
 
+from kimchictl.actions.vms import clone_vm
+from kimchictl.errors import Failed
 from lab.images import make_image
 
+SECOND = [sys.executable, "-m", "kimchictl", "vm", "clone", "web", "two", "--linked"]
 LABEL = "Debian 12.5.0 amd64 n"
 
 
@@ -165,6 +168,61 @@ def test_an_overlay_that_a_killed_clone_had_just_made_goes_with_the_next_one(web
     assert set(os.listdir(pool)) == {"web-1.qcow2", "web.qcow2"}
     assert "web-1.qcow2 deleted" in kimchi("vm", "clone", "web", status=0).err
     assert set(os.listdir(pool)) == {"web-clone1.qcow2", "web.qcow2"}
+
+
+def meanwhile(monkeypatch, module, name, work):
+    """`work` happens just before that function is called, once."""
+    real, done = getattr(module, name), []
+
+    def call(*given, **named):
+        if not done:
+            done.append(work())
+        return real(*given, **named)
+
+    monkeypatch.setattr(module, name, call)
+
+
+def test_a_linked_clone_is_refused_when_another_one_was_quicker(web, kimchi, monkeypatch):
+    pool = web()
+    meanwhile(monkeypatch, clone_vm, "_one_at_a_time", lambda: subprocess.run(SECOND, check=True))
+    assert "was started or changed while it was cloned" in kimchi("vm", "clone", "web", "--linked", status=4).err
+    assert set(os.listdir(pool)) == {"web.qcow2", "web-2.qcow2", "two.qcow2"}
+
+
+def test_two_processes_do_not_link_at_the_same_moment(web, kimchi, monkeypatch):
+    pool, second = web(), []
+    hurried = [*SECOND, "--lock-timeout", "0s"]
+    meanwhile(monkeypatch, clone_vm, "redefine", lambda: second.append(subprocess.run(hurried, capture_output=True)))
+    kimchi("vm", "clone", "web", "one", "--linked", status=0)
+    assert second[0].returncode == 6 and b"linked clones" in second[0].stderr
+    assert set(os.listdir(pool)) == {"web.qcow2", "web-1.qcow2", "one.qcow2"}
+
+
+def test_a_source_that_is_started_while_it_is_linked_is_left_as_it_was(web, kimchi, monkeypatch):
+    pool = web()
+    meanwhile(monkeypatch, clone_vm, "redefine", lambda: kimchi("vm", "start", "web", status=0))
+    assert "was started" in kimchi("vm", "clone", "web", "--linked", status=4).err
+    kimchi("vm", "stop", "web", "--force", status=0)
+    assert shown(kimchi, "web")["disks"][0]["source"] == str(pool / "web.qcow2")
+    assert os.listdir(pool) == ["web.qcow2"]
+
+
+def test_a_source_that_is_started_on_its_new_disk_keeps_it(web, kimchi, monkeypatch):
+    pool = web()
+    meanwhile(monkeypatch, clone_vm, "define_vm", lambda: kimchi("vm", "start", "web", status=0))
+    monkeypatch.setattr(clone_vm, "copy_nvram", lambda *given: (_ for _ in ()).throw(Failed("no")))
+    assert "keeps its new disks" in kimchi("vm", "clone", "web", "--linked", status=1).err
+    kimchi("vm", "stop", "web", "--force", status=0)
+    assert shown(kimchi, "web")["disks"][0]["source"] == str(pool / "web-1.qcow2")
+    assert set(os.listdir(pool)) == {"web.qcow2", "web-1.qcow2"}
+
+
+def test_a_full_clone_of_a_guest_that_wrote_meanwhile_is_taken_back(web, kimchi, small_raw_disk, monkeypatch):
+    pool = web("--disk", "none")
+    small_raw_disk("web")
+    meanwhile(monkeypatch, clone_vm, "put_image", lambda: write(pool / "web.img", 0, "x"))
+    assert "while it was cloned" in kimchi("vm", "clone", "web", status=4).err
+    assert os.listdir(pool) == ["web.img"]
 
 
 @pytest.mark.parametrize("broken", ["<name>web<", "<name>web-clone1<"])

@@ -148,7 +148,8 @@ def _taken_back(host: "Host", record: dict[str, Any], others: set[tuple[str, str
         except NotFound:
             continue
         if not is_ours(entry, found, file):
-            yield f"pool:{pool}/{name} may be left from {_broken(record)}; it is not certain, and stays"
+            again = f"kimchictl volume delete {quote(pool)} {quote(name)}"
+            yield f"pool:{pool}/{name} may be left from {_broken(record)}; it is not certain, and stays: {again}"
         elif not in_use(host, found):
             volumes.delete_volume(host, pool, name)
             yield f"pool:{pool}/{name} deleted: it was left from {_broken(record)}"

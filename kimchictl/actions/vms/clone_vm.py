@@ -9,21 +9,25 @@ wrong, all that was made is taken back.
 """
 
 import os
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass, field
 from shlex import quote
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from kimchictl import files
+from kimchictl.actions.host.notes import DIRECTORY
 from kimchictl.actions.storage import unfinished
 from kimchictl.actions.storage.clone_volume import clone_volume
 from kimchictl.actions.storage.uses import uses_of
 from kimchictl.actions.vms.plan_vm import PlannedVolume, volume_name
 from kimchictl.actions.vms.provision import define_vm, make_volume, new_uuid, undo_volume
 from kimchictl.actions.vms.undo import take_back
-from kimchictl.actions.vms.unfinished import Note, note_for, sweep
+from kimchictl.actions.vms.unfinished import Note, note_for, sweep, volumes_look
 from kimchictl.actions.vms.vm_usage import as_raw, disk_volume, label
 from kimchictl.catalog.naming import clone_name
 from kimchictl.errors import Exists, InUse, WrongState
+from kimchictl.locks import Lock
 from kimchictl.locks.signals import uninterrupted
 from kimchictl.progress import SILENT, Progress
 from kimchictl.virt import xml
@@ -43,12 +47,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ClonePlan:
-    """`own` are the disks to copy with the volumes they are; `notes` what the clone shares or gets anew."""
+    """`own` are the disks to copy with the volumes they are; `notes` what the clone shares or gets anew.
+
+    `before` is the definition of the source, `looks` how those volumes look: both must still be so at the end.
+    """
 
     source: str
     name: str
     own: tuple[tuple[VmDisk, Volume], ...]
     notes: tuple[str, ...]
+    before: str = field(repr=False)
+    looks: dict[str, str]
 
 
 def plan_clone(host: "Host", name: str, new: str | None, linked: bool) -> ClonePlan:
@@ -67,6 +76,7 @@ def plan_clone(host: "Host", name: str, new: str | None, linked: bool) -> CloneP
         raise WrongState(
             f"vm {name!r} has snapshots, which its new disks would not", "clone it in full, or delete them first"
         )
+    before = xml.serialize(read_definition(host, domain))
     own, notes = [], []
     if belongings_of(host, domain).saved:
         if linked:
@@ -80,7 +90,20 @@ def plan_clone(host: "Host", name: str, new: str | None, linked: bool) -> CloneP
             notes.append(f"disk {disk.target!r}, {disk.source}, is shared with vm {name!r}")
             continue
         own.append((disk, volume_of(host, name, disk, linked)))
-    return ClonePlan(name, title, tuple(own), tuple(notes))
+    looks = volumes_look(host, _places(own))
+    return ClonePlan(name, title, tuple(own), tuple(notes), before, looks)
+
+
+def _places(own: Iterable[tuple[VmDisk, Volume]]) -> list[tuple[str, str]]:
+    return [(volume.pool, volume.name) for _, volume in own]
+
+
+def _require_as_planned(host: "Host", plan: ClonePlan) -> None:
+    """Raises InUse where the source was started, changed or written since."""
+    domain = domains.find_domain(host, plan.source)
+    same = domains.state_of(host, domain) == "shutoff" and xml.serialize(read_definition(host, domain)) == plan.before
+    if not same or volumes_look(host, _places(plan.own)) != plan.looks:
+        raise InUse(f"vm {plan.source!r} was started or changed while it was cloned", "clone it again when it is off")
 
 
 def volume_of(host: "Host", name: str, disk: VmDisk, linked: bool = False) -> Volume:
@@ -126,20 +149,20 @@ def clone_vm(
     With `state_dir` there is a note of it meanwhile, by which the next one cleans up if this process is killed. Raises
     whatever went wrong, with everything undone.
     """
-    root = read_definition(host, domains.find_domain(host, plan.source))
-    before = xml.serialize(root)
     uuid = new_uuid()
-    clone = as_clone(root, plan.name, uuid)
+    clone = as_clone(parse(plan.before, f"vm {plan.source!r}"), plan.name, uuid)
     note = note_for(state_dir, host, plan.name, goes_on=True)
     with ExitStack() as undo:
         undo.callback(note.done)
         if linked:
             # The source first: both would write to the same disk if this were killed between the two.
-            _link(host, _Making(host, plan.source, None, undo, note), plan, before)
+            _link(host, plan, undo, note, state_dir)
         making = _Making(host, plan.name, pool, undo, note)
         for disk, volume in plan.own:
             made = making.overlay(disk, volume) if linked else making.copy(disk, volume, progress, state_dir)
             put_image(clone, disk.target, made.path or "", made.format or "raw", made.type)
+        if not linked:
+            _require_as_planned(host, plan)
         document = xml.serialize(clone)
         share_secrets(host, document, uuid)
         define_vm(host, plan.name, document, undo, note, uuid)
@@ -149,16 +172,48 @@ def clone_vm(
     return plan.name
 
 
-def _link(host: "Host", making: "_Making", plan: ClonePlan, before: str) -> None:
-    """New disks for the source, whose definition was `before`, upon those that it has."""
-    source = parse(before, f"vm {plan.source!r}")
-    for disk, volume in plan.own:
-        own = making.overlay(disk, volume)
-        put_image(source, disk.target, own.path or "", "qcow2", "file")
-    with uninterrupted():
-        redefine(host, plan.source, source)
-        left = f"vm {plan.source!r} keeps its new disks"
-        making.undo.callback(take_back, host, left, lambda: redefine(host, plan.source, parse(before, plan.source)))
+def _link(host: "Host", plan: ClonePlan, undo: ExitStack, note: Note, state_dir: str | None) -> None:
+    """New disks for the source, upon those that it has. Raises InUse where somebody else is at it."""
+    source = parse(plan.before, f"vm {plan.source!r}")
+    with ExitStack() as making:
+        own = [_Making(host, plan.source, None, making, note).overlay(disk, volume) for disk, volume in plan.own]
+        for (disk, _), overlay in zip(plan.own, own, strict=True):
+            put_image(source, disk.target, overlay.path or "", "qcow2", "file")
+        with _one_at_a_time(host, state_dir), uninterrupted():
+            _require_as_planned(host, plan)
+            redefine(host, plan.source, source)
+            making.pop_all()
+            left = f"vm {plan.source!r} keeps its new disks"
+            undo.callback(take_back, host, left, lambda: _unlink(host, plan, own), note.keep)
+    domain = domains.find_domain(host, plan.source)
+    if domains.state_of(host, domain) != "shutoff" and _on(host, domain, (volume for _, volume in plan.own), live=True):
+        raise InUse(f"vm {plan.source!r} was started while it was cloned", "clone it again when it is off")
+
+
+def _one_at_a_time(host: "Host", state_dir: str | None) -> AbstractContextManager[Any]:
+    """Two that give one source new disks: what the guest wrote to those of the first would be lost with the second."""
+    if state_dir is None or host.is_test:
+        return nullcontext()
+    directory = os.path.join(state_dir, DIRECTORY)
+    files.make_directory(directory)
+    return Lock(os.path.join(directory, ".linking"), "the linked clones", host.lock_timeout)
+
+
+def _unlink(host: "Host", plan: ClonePlan, own: list[Volume]) -> None:
+    """The source as it was before, if its guest does not run on its new disks. Raises InUse."""
+    domain = domains.find_domain(host, plan.source)
+    if domains.state_of(host, domain) != "shutoff" and _on(host, domain, own, live=True):
+        raise InUse(f"it was started in the meantime, and writes to {own[0].name!r}")
+    if _on(host, domain, own, live=False):
+        redefine(host, plan.source, parse(plan.before, plan.source))
+    for volume in own:
+        if not unfinished.in_use(host, volume):
+            volumes.delete_volume(host, volume.pool, volume.name)
+
+
+def _on(host: "Host", domain: Any, own: Iterable[Volume], live: bool) -> bool:
+    """Whether one of the volumes is a disk of the guest that runs, or of its definition."""
+    return not {volume.path for volume in own}.isdisjoint(disk.source for disk in domains.drives(host, domain, live))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ made it theirs. Any other that was defined is whole, and stays.
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from kimchictl.actions.host.notes import find_notes, is_abandoned, new_note, remove_note, write_note
@@ -74,7 +75,7 @@ class Note:
     def defining(self, uuid: str) -> None:
         """Before the VM is defined, with all of its volumes made."""
         if self.path is not None and self.goes_on:
-            self.domain = {"uuid": uuid, "looks": _volumes_look(self.host, self.volumes)}
+            self.domain = {"uuid": uuid, "looks": volumes_look(self.host, _places(self.volumes))}
             self._write()
 
     def defined(self) -> None:
@@ -105,13 +106,17 @@ def note_for(state_dir: str | None, host: "Host", name: str, goes_on: bool = Fal
     return Note(path, host, name, goes_on)
 
 
-def _volumes_look(host: "Host", entries: list[dict[str, Any]]) -> dict[str, str]:
-    """How each volume looks on its host: a guest that writes to it changes that."""
+def volumes_look(host: "Host", places: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """How each volume (pool, name) looks on its host: a guest that writes to it changes that. Raises NotFound."""
     looks = {}
-    for entry in entries:
-        volume, file = volumes.find_both(host, entry["pool"], entry["volume"])
-        looks[f"pool:{volume.pool}/{volume.name}"] = f"{volume.allocation} {file.size} {file.mtime}"
+    for pool, name in places:
+        volume, file = volumes.find_both(host, pool, name)
+        looks[f"pool:{pool}/{name}"] = f"{volume.allocation} {file.size} {file.mtime}"
     return looks
+
+
+def _places(entries: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    return [(entry["pool"], entry["volume"]) for entry in entries]
 
 
 def _definition_looks(host: "Host", domain: Any) -> dict[str, str]:
@@ -158,7 +163,7 @@ def _is_untouched(host: "Host", record: dict[str, Any]) -> bool:
         return False
     try:
         domain = domains.find_domain(host, noted["uuid"])
-        now = {**_volumes_look(host, record["volumes"]), **_definition_looks(host, domain)}
+        now = {**volumes_look(host, _places(record["volumes"])), **_definition_looks(host, domain)}
     except NotFound:
         return False
     if domains.state_of(host, domain) != "shutoff" or any(now.get(key) != look for key, look in noted["looks"].items()):
@@ -180,7 +185,8 @@ def _taken_back(host: "Host", record: dict[str, Any]) -> Iterator[str]:
         if in_use(host, found):
             continue  # the VM was defined after all, or somebody has taken it into use
         if not is_ours(entry, found, file):
-            yield f"{place} may be left from vm {name!r}, whose making was killed; it is not certain, and stays"
+            again = f"kimchictl volume delete {quote(found.pool)} {quote(found.name)}"
+            yield f"{place} may be left from vm {name!r}, which was killed; it is not certain, and stays: {again}"
             continue
         volumes.delete_volume(host, found.pool, found.name)
         yield f"{place} deleted: it was left from vm {name!r}, whose making was killed"

@@ -19,7 +19,10 @@ from kimchictl.virt.storage.volumexml import Permissions, volume_xml
 
 # virStorageVolWipeAlgorithm, in its order. All but zero and trim need scrub(1) on the host.
 WIPES = ("zero", "nnsa", "dod", "bsi", "gutmann", "schneier", "pfitzner7", "pfitzner33", "random", "trim")
-_LOOK_SECONDS = 0.25
+_LOOK_SECONDS = (
+    0.01,
+    0.25,
+)  # at first, as a copy that is there is to be noted as one's own; then twice as long each time
 _CONVERTED = ("qcow2", "qcow", "qed", "vmdk", "vpc", "vdi")  # what qemu-img writes; all else is copied as it is
 
 
@@ -94,11 +97,13 @@ def _to_the_end(host: Host, what: str, work: Callable[[], Any], look: Callable[[
 
 def _watched(call: "Running[Any]", what: str, look: Callable[[], None]) -> Any:
     """The result of one blocking call into libvirt, which can only be looked at from beside it."""
+    seconds, most = _LOOK_SECONDS
     while True:
         try:
-            return call.wait(_LOOK_SECONDS, what)
+            return call.wait(seconds, what)
         except TimedOut:
             look()
+            seconds = min(2 * seconds, most)
 
 
 def _tell_size(host: Host, pool: Any, name: str, watch: Callable[[int], None]) -> None:
