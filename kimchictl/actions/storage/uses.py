@@ -148,27 +148,26 @@ def uses_of(
     """`listed` with who uses them; `outside` are images in no active pool, which may need them."""
     own, other = list(listed), list(outside)
     users, named = find_users(host), templates or {}
-    names = Names(host, [*own, *other])
-    names.learn([*_paths([*own, *other]), *users.sources(), *named])
-    for volume in own:
-        names.same_as(f"pool:{volume.pool}/{volume.name}", volume.path or f"pool:{volume.pool}/{volume.name}")
-    _place(host, names, [*users.sources(), *named], {volume.pool for volume in own})
-    unread: list[str] = []
+    names = _names_of(host, [*own, *other], {volume.pool for volume in own}, {*users.sources(), *named})
     there = {names(each.path) for each in own if each.path}
     other = [each for each in other if names(each.path or "") not in there]
     known = {names(each.path or label(each)) for each in (*own, *other) if each.capacity is not None}
-    other += _followed(host, names, users, known, unread)
+    followed, unread = _followed(host, names, users, known)
     users = users.renamed(names)
-    images = as_known([_renamed(each, names) for each in (*own, *other)], users)
-    used = with_users(images, users)
-    by_template: dict[str, set[str]] = {}
-    for source, whose in named.items():
-        by_template.setdefault(names(source), set()).update(whose)
-    shown = [
-        _with_templates(_back(new, old), by_template.get(new.path or label(new), set()))
-        for new, old in zip(used, own, strict=False)
-    ]
-    return Uses(tuple(shown), tuple(images), names, users, tuple(sorted(unread)))
+    images = as_known([_renamed(each, names) for each in (*own, *other, *followed)], users)
+    shown = [_back(new, old) for new, old in zip(with_users(images, users), own, strict=False)]
+    return Uses(_with_templates(shown, named, names), tuple(images), names, users, tuple(sorted(unread)))
+
+
+def _names_of(host: "Host", images: list[Volume], listed: set[str], sources: set[str]) -> Names:
+    """Of `images`, some of which are in the pools `listed`, and of all that VMs and templates name."""
+    names = Names(host, images)
+    names.learn([*_paths(images), *sources])
+    for volume in images:
+        if volume.pool:
+            names.same_as(label(volume), volume.path or label(volume))
+    _place(host, names, sources, listed)
+    return names
 
 
 def _paths(images: Iterable[Volume]) -> Iterator[str | None]:
@@ -198,23 +197,24 @@ def _directory(host: "Host", pool: str) -> str | None:
     return None
 
 
-def _followed(host: "Host", names: Names, users: Users, known: set[str], unread: list[str]) -> list[Volume]:
-    """The disks of VMs that are in no pool among the `known`, with all that backs them.
+def _followed(host: "Host", names: Names, users: Users, known: set[str]) -> tuple[list[Volume], list[str]]:
+    """The disks of VMs that are in no pool among the `known`, with all that backs them; and those that are unread.
 
     Of a disk that a VM has as raw, or of what is below one as raw, nothing is read: its guest could have written that.
-    Those that cannot be read are added to `unread`, unless libvirt tells what is below them.
+    Of one that cannot be read libvirt may tell what is below it.
     """
     found: list[Volume] = []
+    unread: list[str] = []
     todo = {names.paths.get(source, source) for source in users.other}
     while todo := {path for path in todo if path.startswith("/") and names(path) not in known}:
         known |= {names(path) for path in todo}
-        images = [_outside(host, names, path) for path in sorted(todo)]
-        unread += [path for path, image in zip(sorted(todo), images, strict=True) if image is None]
-        found += [image for image in images if image is not None]
-        names.learn(_paths(found))
-        todo = {image.backing for image in images if image and image.backing and image.backing_format != "raw"}
-    unread[:] = [path for path in unread if path not in users.chains]
-    return found
+        images = {path: _outside(host, names, path) for path in todo}
+        unread += [path for path, image in images.items() if image is None and path not in users.chains]
+        new = [image for image in images.values() if image is not None]
+        found += new
+        names.learn(_paths(new))
+        todo = {image.backing for image in new if image.backing and image.backing_format != "raw"}
+    return found, unread
 
 
 def _outside(host: "Host", names: Names, path: str) -> Volume | None:
@@ -242,8 +242,14 @@ def _back(new: Volume, old: Volume) -> Volume:
     return replace(new, path=old.path, backing=new.backing and old.backing)
 
 
-def _with_templates(volume: Volume, templates: set[str]) -> Volume:
-    if not templates:
-        return volume
+def _with_templates(volumes: list[Volume], templates: Templates, names: Names) -> tuple[Volume, ...]:
+    """`volumes` with the templates that name them."""
+    users: dict[str, set[str]] = {}
+    for source, whose in templates.items():
+        users.setdefault(names(source), set()).update(whose)
+    return tuple(_with_users(volume, users.get(names(label(volume)), set())) for volume in volumes)
+
+
+def _with_users(volume: Volume, templates: set[str]) -> Volume:
     used = tuple(sorted({*volume.used_by, *templates}))
-    return replace(volume, used_by=used, templates=tuple(sorted(templates)))
+    return replace(volume, used_by=used, templates=tuple(sorted(templates))) if templates else volume

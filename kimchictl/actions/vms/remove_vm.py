@@ -152,8 +152,9 @@ def _kept_for(host: "Host", name: str) -> Iterable[Going]:
 
 
 def require_same(before: Bill, now: Bill) -> None:
-    """Raises InUse if what goes is not what somebody, who may have thought for long, agreed to."""
-    if [(g.kind, g.what) for g in before.goes] != [(g.kind, g.what) for g in now.goes] or before.running != now.running:
+    """Raises InUse if more goes, or runs, than what somebody, who may have thought for long, agreed to."""
+    agreed, going = ({(each.kind, each.what) for each in bill.goes} for bill in (before, now))
+    if agreed != going or (now.running and not before.running):
         raise InUse(f"what goes with vm {now.name!r} has changed meanwhile", "see what goes now, and delete it again")
 
 
