@@ -11,118 +11,34 @@ wrong, all that was made is taken back.
 import os
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import dataclass, field
-from shlex import quote
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kimchictl import files
 from kimchictl.actions.host.notes import DIRECTORY
 from kimchictl.actions.storage import unfinished
 from kimchictl.actions.storage.clone_volume import clone_volume
-from kimchictl.actions.storage.uses import uses_of
+from kimchictl.actions.vms.clone_plan import ClonePlan, require_as_planned
 from kimchictl.actions.vms.plan_vm import PlannedVolume, volume_name
 from kimchictl.actions.vms.provision import define_vm, make_volume, new_uuid, undo_volume
 from kimchictl.actions.vms.undo import take_back
-from kimchictl.actions.vms.unfinished import Note, note_for, sweep, volumes_look
-from kimchictl.actions.vms.vm_usage import as_raw, disk_volume, label
-from kimchictl.catalog.naming import clone_name
-from kimchictl.errors import Exists, InUse, WrongState
+from kimchictl.actions.vms.unfinished import Note, note_for, sweep
+from kimchictl.errors import InUse
 from kimchictl.locks import Lock
 from kimchictl.locks.signals import uninterrupted
 from kimchictl.progress import SILENT, Progress
 from kimchictl.virt import xml
 from kimchictl.virt.domain import domains
 from kimchictl.virt.domain.copydomain import as_clone, put_image
-from kimchictl.virt.domain.definition import parse, read_definition, redefine
+from kimchictl.virt.domain.definition import parse, redefine
 from kimchictl.virt.domain.domainread import VmDisk
 from kimchictl.virt.domain.nvram import copy_nvram
-from kimchictl.virt.domain.undefine import belongings_of
 from kimchictl.virt.secrets import share_secrets
-from kimchictl.virt.storage import pools, presence, volumes
+from kimchictl.virt.storage import volumes
 from kimchictl.virt.storage.volumes import Volume
 
 if TYPE_CHECKING:
     from kimchictl.virt.connection import Host
-
-
-@dataclass(frozen=True, slots=True)
-class ClonePlan:
-    """`own` are the disks to copy with the volumes they are; `notes` what the clone shares or gets anew.
-
-    `before` is the definition of the source, `looks` how those volumes look: both must still be so at the end.
-    """
-
-    source: str
-    name: str
-    own: tuple[tuple[VmDisk, Volume], ...]
-    notes: tuple[str, ...]
-    before: str = field(repr=False)
-    looks: dict[str, str]
-
-
-def plan_clone(host: "Host", name: str, new: str | None, linked: bool) -> ClonePlan:
-    """Look before leaping. Raises NotFound, Exists, WrongState, InUse, Invalid."""
-    domain = domains.find_domain(host, name)
-    name = domain.name()
-    taken = domains.names(host)
-    title = new if new is not None else clone_name(name, taken)
-    domains.check_name(title)
-    if title in taken:
-        raise Exists(f"vm {title!r} already exists", "choose another name")
-    state = domains.state_of(host, domain)
-    if state != "shutoff":
-        raise WrongState(f"vm {name!r} is {state} and cannot be cloned", f"kimchictl vm stop {quote(name)}")
-    if linked and domains.snapshot_names(host, domain):
-        raise WrongState(
-            f"vm {name!r} has snapshots, which its new disks would not", "clone it in full, or delete them first"
-        )
-    before = xml.serialize(read_definition(host, domain))
-    own, notes = [], []
-    if belongings_of(host, domain).saved:
-        if linked:
-            unsafe = f"vm {name!r} has saved memory, which would go on with its present disks"
-            raise WrongState(unsafe, f"kimchictl vm start {quote(name)}, and stop it")
-        notes.append(f"vm {name!r} has saved memory: the clone's disks are as after a power cut")
-    for disk in domains.drives(host, domain, live=False):
-        if disk.source is None or disk.device != "disk":
-            continue
-        if disk.readonly or disk.shareable:
-            notes.append(f"disk {disk.target!r}, {disk.source}, is shared with vm {name!r}")
-            continue
-        own.append((disk, volume_of(host, name, disk, linked)))
-    looks = volumes_look(host, _places(own))
-    return ClonePlan(name, title, tuple(own), tuple(notes), before, looks)
-
-
-def _places(own: Iterable[tuple[VmDisk, Volume]]) -> list[tuple[str, str]]:
-    return [(volume.pool, volume.name) for _, volume in own]
-
-
-def _require_as_planned(host: "Host", plan: ClonePlan) -> None:
-    """Raises InUse where the source was started, changed or written since."""
-    domain = domains.find_domain(host, plan.source)
-    same = domains.state_of(host, domain) == "shutoff" and xml.serialize(read_definition(host, domain)) == plan.before
-    if not same or volumes_look(host, _places(plan.own)) != plan.looks:
-        raise InUse(f"vm {plan.source!r} was started or changed while it was cloned", "clone it again when it is off")
-
-
-def volume_of(host: "Host", name: str, disk: VmDisk, linked: bool = False) -> Volume:
-    """The volume that a disk of the VM `name` is. Raises WrongState, NotFound; and InUse, if it is to back others."""
-    found = disk_volume(host, disk)
-    if found is None:
-        for pool in pools.pools_at(host, os.path.dirname(disk.source or "")):
-            presence.usable_pool(host, pool)
-        raise WrongState(
-            f"disk {disk.target!r} of vm {name!r}, {disk.source}, is in no active pool, and cannot be cloned",
-            "kimchictl pool create NAME --type dir --path DIRECTORY --start",
-        )
-    others = uses_of(host, [found]).vms(label(found)) - {name} if linked else set()
-    if others:
-        users = ", ".join(f"vm {name!r}" for name in sorted(others))
-        raise InUse(f"volume {found.name!r} is in use by {users} too: nobody may write it again", "clone it in full")
-    if linked and (found.type != "file" or disk.format not in ("qcow2", "raw")):
-        raise WrongState(f"disk {disk.target!r} of vm {name!r} cannot back another one", "clone it in full")
-    return as_raw(found) if disk.format == "raw" else found  # what its guest wrote there is no header
 
 
 def sweep_clones(host: "Host", name: str, new: str | None, state_dir: str) -> list[str]:
@@ -162,7 +78,7 @@ def clone_vm(
             made = making.overlay(disk, volume) if linked else making.copy(disk, volume, progress, state_dir)
             put_image(clone, disk.target, made.path or "", made.format or "raw", made.type)
         if not linked:
-            _require_as_planned(host, plan)
+            require_as_planned(host, plan)
         document = xml.serialize(clone)
         share_secrets(host, document, uuid)
         define_vm(host, plan.name, document, undo, note, uuid)
@@ -180,7 +96,7 @@ def _link(host: "Host", plan: ClonePlan, undo: ExitStack, note: Note, state_dir:
         for (disk, _), overlay in zip(plan.own, own, strict=True):
             put_image(source, disk.target, overlay.path or "", "qcow2", "file")
         with _one_at_a_time(host, state_dir), uninterrupted():
-            _require_as_planned(host, plan)
+            require_as_planned(host, plan)
             redefine(host, plan.source, source)
             making.pop_all()
             left = f"vm {plan.source!r} keeps its new disks"

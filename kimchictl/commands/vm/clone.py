@@ -29,7 +29,8 @@ def clone(app: App, name: str, new: str | None, linked: bool, pool: str | None, 
       kimchictl vm clone web
       kimchictl vm clone web test --linked
     """
-    from kimchictl.actions.vms.clone_vm import clone_vm, plan_clone, sweep_clones, sweep_copies
+    from kimchictl.actions.vms.clone_plan import plan_clone
+    from kimchictl.actions.vms.clone_vm import clone_vm, sweep_clones, sweep_copies
     from kimchictl.virt.storage.pools import find_active_pool
 
     for sentence in () if dry_run else sweep_clones(app.host, name, new, app.places.own_state):
