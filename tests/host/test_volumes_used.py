@@ -10,8 +10,11 @@ import libvirt
 import pytest
 
 from kimchictl.actions.vms.vm_usage import find_users
+from kimchictl.media.seed import seed_image
 from kimchictl.virt.connection import open_host
+from kimchictl.virt.domain.metadata import NAMESPACE
 from lab.fuse import DeadDirectory, needs_fuse
+from lab.images import make_image
 
 GUEST = """<domain type='qemu'><name>{}</name><uuid>{}</uuid><memory unit='MiB'>64</memory>
   <os><type>hvm</type>{}</os><devices>
@@ -158,6 +161,20 @@ def test_what_only_a_snapshot_has_uses_what_backs_it(pool, kimchi, guest, tmp_pa
     domain.snapshotCreateXML(snapshot, libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY)
     domain.detachDeviceFlags(f"<disk type='file'><source file='{tmp_path}/over'/><target dev='vda'/></disk>")
     assert used(kimchi, "base") == [str(tmp_path / "top"), "web"] and orphans(kimchi) == []
+
+
+def test_cloud_init_data_are_of_the_vm_that_they_were_made_for_ejected_too(pool, kimchi, guest, host):
+    (pool / "seed.iso").write_bytes(seed_image(b"#cloud-config", "web", "1"))
+    (pool / "other.iso").write_bytes(seed_image(b"#cloud-config", "gone", "2"))
+    make_image(pool / "debian.iso", "Debian 12.5.0 amd64 n")
+    domain, connection = guest("web", "/none"), libvirt.open(host.uri)
+    vm = f"<kimchi:vm xmlns:kimchi='{NAMESPACE}'><kimchi:seed pool='p' volume='seed.iso'/></kimchi:vm>"
+    document = domain.XMLDesc().replace("<memory", f"<metadata>{vm}</metadata><memory", 1)
+    connection.defineXML(document)
+    connection.close()
+    assert used(kimchi, "seed.iso") == ["web"] and orphans(kimchi) == ["other.iso"]
+    assert "goes:  pool:p/seed.iso" in kimchi("vm", "delete", "web", "--yes", status=0).err
+    assert sorted(os.listdir(pool)) == ["debian.iso", "other.iso"]
 
 
 def test_a_template_that_calls_a_base_by_a_link_uses_it(pool, kimchi, tmp_path):

@@ -12,6 +12,8 @@ from kimchictl.actions.storage.uses import Templates, Uses, look_around, uses_of
 from kimchictl.actions.storage.volume_use import require_unused
 from kimchictl.actions.vms.vm_usage import find_users, label
 from kimchictl.errors import KimchiError, TimedOut, WrongState
+from kimchictl.media.records import Image
+from kimchictl.media.seed import VOLUME_ID
 from kimchictl.virt.storage import pools, volumes
 from kimchictl.virt.storage.poolrefresh import FILE_POOLS
 from kimchictl.virt.storage.pools import Pool
@@ -115,26 +117,40 @@ class Look:
 
 def _identified(host: "Host", volume: Volume) -> Volume:
     """What system is on it, if libvirt found by its content that it is an image, and it can be read here."""
-    if volume.format != "iso" or volume.path is None or not host.is_local or host.is_test:
+    image = _image_on(host, volume)
+    if image is None:
         return volume
-    from kimchictl.media.probe import probe_path
-
-    try:
-        image = probe_path(volume.path)
-    except KimchiError:
-        return volume  # not readable for the caller: the volume is listed all the same
     return replace(volume, os_distro=image.os_distro, os_version=image.os_version, bootable=image.bootable)
 
 
+def _image_on(host: "Host", volume: Volume) -> Image | None:
+    if volume.format != "iso" or volume.path is None or not host.is_local or host.is_test:
+        return None
+    from kimchictl.media.probe import probe_path
+
+    try:
+        return probe_path(volume.path)
+    except KimchiError:
+        return None  # not readable for the caller: the volume is listed all the same
+
+
 def without_owner(host: "Host", listed: Iterable[Volume], templates: Templates) -> list[Volume]:
-    """Those of `listed` that are disks and that neither a VM, nor a template, nor an image in any pool uses."""
+    """Those of `listed` that neither a VM, nor a template, nor an image in any pool uses, if they are for such.
+
+    That is disks, and the cloud-init data that are made for one VM; an installer waits for its next user.
+    """
     uses = look_around(host, templates)
     if doubt := uses.doubt():
         host.note(doubt)
-    unused = {label(volume) for volume in uses.volumes if not volume.used_by and _is_disk(volume)}
+    unused = {label(volume) for volume in uses.volumes if not volume.used_by and _is_of_a_vm(host, volume)}
     return [volume for volume in listed if label(volume) in unused]
 
 
-def _is_disk(volume: Volume) -> bool:
+def _is_of_a_vm(host: "Host", volume: Volume) -> bool:
     """What has no capacity is in a pool that does not answer: nobody knows what it is."""
-    return volume.type != "dir" and volume.format != "iso" and volume.capacity is not None
+    if volume.type == "dir" or volume.capacity is None:
+        return False
+    if volume.format != "iso":
+        return True
+    image = _image_on(host, volume)
+    return image is not None and (image.volume_id or "").lower() == VOLUME_ID

@@ -81,9 +81,16 @@ def make_bill(host: "Host", name: str, templates: Templates, keep_disks: bool = 
         if volume is None or why:
             stays.append(Staying(disk.source, why or "it is in no active storage pool"))
         else:
-            goes.append(Going("disk", label(volume), volume.allocation, volume.pool, volume.name))
+            goes.append(_going(volume))
         stays += _below(name, disk, volume, uses)
+    seed = uses.find(f"pool:{said.origin.seed}") if said.origin.seed else None
+    if seed is not None and seed not in seen and not (_needing(name, seed) or _unseen(uses)):  # it was ejected
+        goes.append(_going(seed))
     return Bill(name, domains.state_of(host, domain) in ACTIVE, (*goes, *_kept_for(host, name)), tuple(stays))
+
+
+def _going(volume: Volume) -> Going:
+    return Going("disk", label(volume), volume.allocation, volume.pool, volume.name)
 
 
 def _unseen(uses: Uses) -> str | None:
@@ -152,8 +159,8 @@ def _kept_for(host: "Host", name: str) -> Iterable[Going]:
 
 
 def require_same(before: Bill, now: Bill) -> None:
-    """Raises InUse if more goes, or runs, than what somebody, who may have thought for long, agreed to."""
-    agreed, going = ({(each.kind, each.what) for each in bill.goes} for bill in (before, now))
+    """Raises InUse if something else goes than what somebody agreed to, who may have thought for long; or it runs."""
+    agreed, going = ({(each.kind, each.pool, each.volume) for each in bill.goes} for bill in (before, now))
     if agreed != going or (now.running and not before.running):
         raise InUse(f"what goes with vm {now.name!r} has changed meanwhile", "see what goes now, and delete it again")
 

@@ -41,7 +41,8 @@ def orphans(app: App, pool_names: tuple[str, ...]) -> int:
     """List disks that nothing uses.
 
     That is: no VM, on or off, its snapshots, saved memory and firmware included, no template and no other image. ISO
-    images and directories are none. On a file server another host may use what this one does not: that is marked.
+    images but cloud-init data, and directories, are none. On a file server another host may use what this one does not:
+    that is marked.
 
     \b
     Examples:
