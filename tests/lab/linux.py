@@ -42,7 +42,8 @@ MODULES += ["virtio_balloon", "isofs", "button", "evdev"]
 AGENT_LIBRARIES = ["libc.so.6", "libm.so.6", "libglib-2.0.so.0", "libgmodule-2.0.so.0", "libpcre2-8.so.0"]
 AGENT_LIBRARIES += ["libudev.so.1", "libnuma.so.1", "liburing.so.2", "ld-linux-x86-64.so.2"]
 
-# Lines on the console are commands: "NUMBER COMMAND" runs it and says "<NUMBER STATUS>" at the end.
+# Lines on the console are commands: "NUMBER COMMAND" runs it and says "<NUMBER STATUS>" at the end. There is all that
+# busybox has, and `total`, the MiB of memory, and `label DEVICE`, the first letters of an image's volume id.
 INIT = f"""\
 #!/bin/busybox sh
 /bin/busybox mount -t devtmpfs dev /dev
