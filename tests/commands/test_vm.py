@@ -175,6 +175,13 @@ def test_what_no_vm_could_have_is_refused_as_in_a_template(kimchi, driver, wrong
     assert kimchi("vm", "edit", "test", *wrong, status=4).err.startswith("kimchictl: error: vm 'test': ")
 
 
+def test_a_vm_may_have_less_memory_than_a_template(kimchi, driver):
+    kimchi("vm", "stop", "--force", "test", status=0)
+    kimchi("vm", "edit", "test", "--memory", "64M", "--max-memory", "256M", status=0)
+    (vm,) = kimchi("vm", "list", "-o", "json", status=0).json
+    assert (vm["memory"], vm["max_memory"]) == (64 << 20, 256 << 20)
+
+
 def test_a_vm_that_runs_is_asked_to_reboot_and_one_that_is_off_is_not(kimchi, driver):
     assert "asked to reboot" in kimchi("vm", "reboot", "test", status=0).err
     kimchi("vm", "stop", "--force", "test", status=0)

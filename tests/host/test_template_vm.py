@@ -43,6 +43,15 @@ def test_a_vm_becomes_a_template_whose_disks_it_backs(web, kimchi, small_raw_dis
     assert disk["backing"] == [str(pool / base)] and disk["format"] == "qcow2"
 
 
+def test_a_vm_smaller_than_any_template_becomes_one_with_more_memory(web, kimchi):
+    web()
+    kimchi("vm", "edit", "web", "--memory", "128M", "--max-memory", "256M", status=0)
+    assert "'web' has 128 MiB" in kimchi("template", "create", "golden", "--from-vm", "web", status=0).err
+    assert stored(kimchi, "golden")["memory"] == 512 and "max_memory" not in stored(kimchi, "golden")
+    larger = kimchi("template", "create", "large", "--from-vm", "web", "--memory", "1G", "--dry-run", status=0)
+    assert "MiB" not in larger.err
+
+
 def test_a_vm_that_runs_is_refused(web, kimchi):
     pool = web("--start")
     run = kimchi("template", "create", "golden", "--from-vm", "web", status=4)

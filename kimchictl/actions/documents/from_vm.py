@@ -14,6 +14,7 @@ from kimchictl.actions.storage.clone_volume import clone_volume
 from kimchictl.actions.storage.unfinished import take_back
 from kimchictl.actions.vms.clone_plan import volume_of
 from kimchictl.actions.vms.provision import undo_volume
+from kimchictl.catalog.fields import MIN_MEMORY
 from kimchictl.catalog.merge import merge
 from kimchictl.catalog.naming import free_name, system_name
 from kimchictl.catalog.options import Changes
@@ -57,6 +58,12 @@ def draft_from_vm(host: "Host", vm: str, name: str | None, changes: Changes) -> 
     if state != "shutoff":
         raise WrongState(f"vm {vm!r} is {state}: its disks cannot be copied", f"kimchictl vm stop {quote(vm)}")
     said, notes = template_of(read_definition(host, domain, secrets=False), vm)
+    if (said.memory or MIN_MEMORY) < MIN_MEMORY:
+        if "memory" not in changes.values:
+            small = f"vm {vm!r} has {said.memory} MiB of memory"
+            notes = (*notes, f"{small}: the template gets {MIN_MEMORY} MiB, the least that one can have")
+        most = said.max_memory if (said.max_memory or 0) > MIN_MEMORY else None
+        said = replace(said, memory=MIN_MEMORY, max_memory=most)
     drives = [disk for disk in domains.drives(host, domain, live=False) if disk.device == "disk" and disk.source]
     found = tuple(_readable(vm, disk, volume_of(host, vm, disk)) for disk in drives)
     identity = Identity(said.os_distro, said.os_version, said.os_arch)

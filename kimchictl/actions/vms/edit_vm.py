@@ -4,6 +4,7 @@ The definition first, then the guest; where the guest will not, the definition i
 """
 
 from dataclasses import dataclass
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from kimchictl.actions.documents.editor import edit_until
@@ -71,10 +72,16 @@ def edit_vm(host: "Host", name: str, changes: VmChanges, next_start: bool = Fals
 
 
 def _require_sensible(host: "Host", name: str, changes: VmChanges) -> None:
-    """Raises Invalid for what no template could have, or the host does not have."""
-    for key in ("memory", "max_memory", "vcpus", "max_vcpus", "firmware"):
+    """Raises Invalid for what no VM could have, or the host does not have.
+
+    Its memory may be less than a template's, which has room for an installer: a VM may run anything.
+    """
+    for key in ("vcpus", "max_vcpus", "firmware"):
         if (value := getattr(changes, key)) is not None:
             parse_template({"name": "of limits", key: value}, f"vm {name!r}")
+    for key in ("memory", "max_memory"):
+        if (value := getattr(changes, key)) is not None and value < 1:
+            raise Invalid(f"vm {name!r}: {key} {value} MiB is too little", "give it more, like 512M")
     wanted = Template("of limits", memory=changes.memory, max_memory=changes.max_memory)
     if problem := memory_problem(host, wanted):
         raise Invalid(f"vm {name!r}: {problem}", "give it less")
@@ -130,4 +137,5 @@ def _require_same(root: Any, before: str, name: str) -> None:
         raise Invalid(f"vm {name!r}: the document is no <domain>, but <{root.tag}>")
     for key in ("name", "uuid"):
         if xml.text(root, key) != xml.text(old, key):
-            raise Invalid(f"vm {name!r}: its {key} cannot be changed there", "kimchictl vm edit --name renames it")
+            hint = f"kimchictl vm edit {quote(name)} --name NEW renames it" if key == "name" else None
+            raise Invalid(f"vm {name!r}: its {key} cannot be changed there", hint)
