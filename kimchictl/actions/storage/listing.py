@@ -150,7 +150,10 @@ def _is_of_a_vm(host: "Host", volume: Volume) -> bool:
     """What has no capacity is in a pool that does not answer: nobody knows what it is."""
     if volume.type == "dir" or volume.capacity is None:
         return False
-    if volume.format != "iso":
-        return True
+    return volume.format != "iso" or is_seed(host, volume)
+
+
+def is_seed(host: "Host", volume: Volume) -> bool:
+    """Whether it can be seen that it holds cloud-init data."""
     image = _image_on(host, volume)
     return image is not None and (image.volume_id or "").lower() == VOLUME_ID

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from kimchictl.actions.storage.listing import is_seed
 from kimchictl.actions.storage.uses import Templates, Uses, look_around
 from kimchictl.actions.storage.volume_use import children_among
 from kimchictl.actions.vms.findings import Findings
@@ -84,8 +85,8 @@ def make_bill(host: "Host", name: str, templates: Templates, keep_disks: bool = 
             goes.append(_going(volume))
         stays += _below(name, disk, volume, uses)
     seed = uses.find(f"pool:{said.origin.seed}") if said.origin.seed else None
-    if seed is not None and seed not in seen and not (_needing(name, seed) or _unseen(uses)):  # it was ejected
-        goes.append(_going(seed))
+    if seed is not None and seed not in seen and is_seed(host, seed) and not (_needing(name, seed) or _unseen(uses)):
+        goes.append(_going(seed))  # it was ejected
     return Bill(name, domains.state_of(host, domain) in ACTIVE, (*goes, *_kept_for(host, name)), tuple(stays))
 
 
