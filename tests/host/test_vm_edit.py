@@ -93,13 +93,13 @@ def test_a_renamed_vm_takes_its_nvram_along(web, kimchi, host):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--memory", "1M"), "memory 1 MiB is below the minimum of 512 MiB"),
+        (("--memory", "0"), "memory 0 MiB is too little"),
         (("--memory", "2T", "--max-memory", "2T"), "MiB of the host"),
-        (("--max-memory", "900000G"), "max_memory 921600000 MiB is above the maximum"),
+        (("--max-memory", "900000G"), "max_memory 921600000 MiB is above the"),
         (("--vcpus", "2000", "--max-vcpus", "2000"), "vcpus 2000 is above the maximum of 1024"),
     ],
 )
-def test_what_no_template_could_ask_for_is_refused_for_a_vm_too(web, kimchi, options, said):
+def test_what_no_vm_could_have_is_refused(web, kimchi, options, said):
     before = xml(web)
     assert said in kimchi("vm", "edit", "web", *options, "--dry-run", status=4).err
     assert said in kimchi("vm", "edit", "web", *options, status=4).err
@@ -133,6 +133,17 @@ def test_a_display_for_others_needs_a_password(web, kimchi):
     assert "passwd='geheim'" in xml(web)
     kimchi("vm", "edit", "web", "--graphics", ",::", "--title", "the password stays", status=0)
     assert "passwd='geheim'" in xml(web)
+
+
+def test_of_two_displays_the_one_that_is_named_changes(web, kimchi):
+    both = "<graphics type='vnc' port='5999' keymap='de'/><graphics type='spice' autoport='yes' passwd='geheim'/>"
+    web.defineXML(re.sub("<graphics.*?</graphics>", both, xml(web), flags=re.S))
+    spice = re.search("<graphics type='spice'.*?</graphics>", xml(web), re.S)[0]
+    kimchi("vm", "edit", "web", "--graphics", "vnc,127.0.0.2", status=0)
+    assert "<graphics type='vnc' port='5999' autoport='no' listen='127.0.0.2' keymap='de'>" in xml(web)
+    assert spice in xml(web)
+    kimchi("vm", "edit", "web", "--graphics", "spice,0.0.0.0", status=0)  # it has a password, the other has none
+    assert xml(web).count("<graphics") == 2 and "listen='0.0.0.0' passwd='geheim'" in xml(web)
 
 
 def test_the_xml_is_edited_by_hand_and_validated(web, kimchi, tmp_path, monkeypatch):

@@ -119,7 +119,7 @@ def _password(app: App, name: str, wanted: dict[str, Any] | None, fd: int | None
         return None
     from kimchictl.virt.domain.display import next_display
 
-    kind, listen, has_one = next_display(app.host, name)
+    kind, listen, has_one = next_display(app.host, name, (wanted or {}).get("type"))
     kind, listen = (wanted or {}).get("type") or kind, (wanted or {}).get("listen") or listen
     return display_password(kind, listen, fd, insecure, has_one)
 

@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 from kimchictl.errors import Failed, WrongState
 from kimchictl.virt.connection import Host, asking
 from kimchictl.virt.deadlines import answered
-from kimchictl.virt.domain.definition import read_definition
+from kimchictl.virt.domain.definition import child, read_definition
+from kimchictl.virt.domain.domainedit import display_of, listen_of
 from kimchictl.virt.domain.domainread import VmGraphics
 from kimchictl.virt.domain.domains import describe, find_domain
 from kimchictl.virt.domain.power import require_running
@@ -71,14 +72,15 @@ def _picture(host: Host, domain: Any, screen: int) -> tuple[str, bytes]:
     return kind, bytes(picture)
 
 
-def next_display(host: Host, name: str) -> tuple[str, str | None, bool]:
-    """(type, address, whether it has a password) of a VM's display at its next start; ("none", None, False)."""
-    shown = read_definition(host, find_domain(host, name)).find("devices/graphics")
+def next_display(host: Host, name: str, kind: str | None = None) -> tuple[str, str | None, bool]:
+    """(type, address, whether it has a password) of a VM's display at its next start; ("none", None, False).
+
+    Of several it is the one that a change to `kind` is of.
+    """
+    shown = display_of(child(read_definition(host, find_domain(host, name)), "devices"), kind)
     if shown is None:
         return "none", None, False
-    inner = shown.find("listen[@type='address']")
-    listen = inner.get("address") if inner is not None else shown.get("listen")
-    return shown.get("type") or "none", listen, bool(shown.get("passwd"))
+    return shown.get("type") or "none", listen_of(shown), bool(shown.get("passwd"))
 
 
 def viewer_file(shown: Display) -> str:

@@ -4,6 +4,7 @@ See https://libvirt.org/formatdomain.html.
 """
 
 from dataclasses import dataclass
+from shlex import quote
 from typing import Any
 
 from kimchictl.errors import Invalid
@@ -68,7 +69,8 @@ def _set_memory(root: xml.Element, changes: VmChanges, name: str) -> None:
     if wanted > limit:
         raise Invalid(f"vm {name!r}: memory {wanted} MiB is above its max_memory {limit} MiB", "give --max-memory too")
     if root.find("maxMemory") is not None and limit != most:
-        raise Invalid(f"vm {name!r} has memory slots, whose size no option changes", "kimchictl vm edit --xml")
+        hint = f"kimchictl vm edit {quote(name)} --xml"
+        raise Invalid(f"vm {name!r} has memory slots, whose size no option changes", hint)
     for tag, value in (("memory", limit), ("currentMemory", wanted)):
         element = child(root, tag)
         element.attrib.clear()
@@ -158,7 +160,7 @@ def _set_boot(root: xml.Element, order: tuple[str, ...]) -> None:
 
 def _set_graphics(root: xml.Element, wanted: dict[str, Any], password: str | None, name: str) -> None:
     devices = child(root, "devices")
-    found = devices.find("graphics")
+    found = display_of(devices, wanted.get("type"))
     kind = wanted.get("type") or (found.get("type") if found is not None else "vnc")
     if kind == "none":
         remove_all(devices, "graphics")
@@ -166,17 +168,42 @@ def _set_graphics(root: xml.Element, wanted: dict[str, Any], password: str | Non
         return
     if kind not in ("vnc", "spice"):
         raise Invalid(f"vm {name!r}: a display of type {kind!r} cannot be made", "there are vnc, spice and none")
-    listen = wanted.get("listen") or _listen(found) or "127.0.0.1"
-    kept = found.get("passwd") if found is not None else None
-    remove_all(devices, "graphics")
-    if kind == "vnc":
+    if found is None or found.get("type") != kind:
+        found = _replace_display(devices, found, kind)
+    if wanted.get("listen"):
+        _listen_on(found, wanted["listen"])
+    if password:
+        found.set("passwd", password)
+    if devices.find("graphics[@type='spice']") is None:
         _remove_spice(devices)
-    element = xml.add(
-        devices, "graphics", type=kind, port=-1, autoport="yes", listen=listen, passwd=password or kept or None
-    )
-    xml.add(element, "listen", type="address", address=listen)
     if devices.find("video") is None:
         xml.add(xml.add(devices, "video"), "model", type="vga")
+
+
+def display_of(devices: xml.Element, kind: str | None) -> Any:
+    """The <graphics> that a change is of: the first of that kind, else the first; None where a viewer finds none."""
+    shown = [each for each in devices.findall("graphics") if each.get("type") != "egl-headless"]  # renders for others
+    return next((each for each in shown if each.get("type") == kind), shown[0] if shown else None)
+
+
+def _replace_display(devices: xml.Element, old: Any, kind: str) -> xml.Element:
+    """A display of `kind` in the place of `old`, with its address and password, on a port that libvirt chooses."""
+    element = xml.add(devices, "graphics", type=kind, port=-1, autoport="yes")
+    _listen_on(element, listen_of(old) or "127.0.0.1")
+    if old is not None:
+        if old.get("passwd"):
+            element.set("passwd", old.get("passwd"))
+        devices.remove(element)
+        devices[list(devices).index(old)] = element
+    return element
+
+
+def _listen_on(element: xml.Element, address: str) -> None:
+    """In the place of all that it listened on, a socket too; its port stays."""
+    remove_all(element, "listen")
+    element.attrib.pop("socket", None)
+    element.set("listen", address)
+    element.insert(0, xml.Element("listen", type="address", address=address))
 
 
 def _remove_spice(devices: xml.Element) -> None:
@@ -186,7 +213,8 @@ def _remove_spice(devices: xml.Element) -> None:
             devices.remove(each)
 
 
-def _listen(element: xml.Element | None) -> str | None:
+def listen_of(element: xml.Element | None) -> str | None:
+    """The address that a <graphics> listens on; None where it is not said."""
     if element is None:
         return None
     inner = element.find("listen[@type='address']")
