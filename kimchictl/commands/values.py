@@ -25,7 +25,7 @@ class Parsed(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generi
 
 
 def _option_name(param: click.Parameter | None) -> str:
-    return f"{max(param.opts, key=len)}: " if param and param.opts else ""
+    return f"{max(param.opts, key=len)}: " if isinstance(param, click.Option) else ""
 
 
 def _title(text: str) -> str:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from kimchictl.actions.storage.volume_changes import parse_new_size
 from kimchictl.commands.volume.change import WIPES
+from kimchictl.commands.volume.views import parse_new_size
 from kimchictl.errors import Invalid
 from kimchictl.virt.storage import volumechange
 
@@ -24,6 +24,11 @@ def test_a_new_size_is_absolute_or_so_much_more(text, wanted):
 def test_a_size_that_is_none_is_refused(text):
     with pytest.raises(Invalid):
         parse_new_size(text)
+
+
+@pytest.mark.parametrize("words", [("vm", "disk", "resize", "nosuch", "vda"), ("volume", "resize", "nosuch", "v")])
+def test_a_size_that_is_none_is_wrong_usage(kimchi, words):
+    assert "error: size '5GB' is ambiguous" in kimchi(*words, "5GB", *TEST, status=2).err
 
 
 def test_what_the_host_cannot_do_is_said_in_a_sentence(kimchi):

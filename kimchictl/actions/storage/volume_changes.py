@@ -21,7 +21,7 @@ from kimchictl.actions.vms.vm_usage import as_raw
 from kimchictl.errors import Invalid, NotFound, UsageError
 from kimchictl.media.diskimage import read_qcow2
 from kimchictl.progress import SILENT, Progress
-from kimchictl.units import GIB, format_size, parse_size
+from kimchictl.units import format_size
 from kimchictl.virt.storage import volumechange, volumes
 from kimchictl.virt.storage.volumes import Volume
 from kimchictl.virt.storage.volumesource import open_volume
@@ -88,12 +88,6 @@ def find_backing(host: "Host", pool: str, backing: str) -> Volume:
         raise Invalid(f"volume {found.name!r} cannot back another one: it is a {shown}", "use a qcow2 or raw volume")
     require_known_chain(host, found)
     return found
-
-
-def parse_new_size(text: str) -> Callable[[int], int]:
-    """ "30G" or "+10G" -> the new size from the present one, in bytes; a bare number is GiB. Raises Invalid."""
-    size = parse_size(text.removeprefix("+"), bare=GIB)
-    return (lambda now: now + size) if text.startswith("+") else (lambda _now: size)
 
 
 def require_resizable(host: "Host", volume: Volume, size: int, shrink: bool) -> None:

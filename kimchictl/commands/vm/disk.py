@@ -1,11 +1,13 @@
 """`kimchictl vm disk`"""
 
+from collections.abc import Callable
+
 import click
 
 from kimchictl.app import App
 from kimchictl.commands.base import Group, list_options, name_argument, pass_app, yes_option
 from kimchictl.commands.completing import complete
-from kimchictl.commands.volume.views import DISK_SIZE
+from kimchictl.commands.volume.views import DISK_SIZE, NEW_SIZE
 from kimchictl.errors import UsageError
 from kimchictl.render import View
 from kimchictl.units import format_size
@@ -120,10 +122,10 @@ def detach(app: App, name: str, target: str, next_start: bool) -> None:
 @disk.command()
 @name_argument("vm")
 @click.argument("target", shell_complete=complete("disk"))
-@click.argument("size")
+@click.argument("size", type=NEW_SIZE)
 @yes_option
 @pass_app
-def resize(app: App, name: str, target: str, size: str, yes: bool) -> None:
+def resize(app: App, name: str, target: str, size: Callable[[int], int], yes: bool) -> None:
     """Make a disk larger, while the VM runs too; smaller only while it is off.
 
     SIZE is like 40G, or +10G for as much more.
@@ -133,10 +135,9 @@ def resize(app: App, name: str, target: str, size: str, yes: bool) -> None:
       kimchictl vm disk resize web vda 40G
       kimchictl vm disk resize web vda +10G
     """
-    from kimchictl.actions.storage.volume_changes import parse_new_size
     from kimchictl.actions.vms.resize_disk import plan_resize, resize_disk
 
-    plan = plan_resize(app.host, name, target, parse_new_size(size))
+    plan = plan_resize(app.host, name, target, size)
     what = f"disk {plan.disk.target!r} of vm {name!r}"
     if plan.after < plan.before:
         app.confirm(f"cutting {what} from {format_size(plan.before)} to {format_size(plan.after)}", yes)

@@ -1,11 +1,13 @@
 """`kimchictl volume resize`, `clone`, `wipe` and `delete`."""
 
+from collections.abc import Callable
+
 import click
 
 from kimchictl.app import App
 from kimchictl.commands.base import Command, expand_names, missing_ok_option, pass_app, yes_option
 from kimchictl.commands.completing import complete
-from kimchictl.commands.volume.views import clean_up, emit_made, look_at, pool_argument, require_finished
+from kimchictl.commands.volume.views import NEW_SIZE, clean_up, emit_made, look_at, pool_argument, require_finished
 from kimchictl.units import format_size
 
 # virStorageVolWipeAlgorithm; kimchictl.virt.storage.volumechange has the same list: help loads no virt.
@@ -19,11 +21,11 @@ _names_argument = click.argument(
 @click.command(cls=Command)
 @pool_argument
 @click.argument("name", shell_complete=complete("volume"))
-@click.argument("size")
+@click.argument("wanted", metavar="SIZE", type=NEW_SIZE)
 @click.option("--shrink", is_flag=True, help="A smaller size is meant: what lies beyond it is lost.")
 @yes_option
 @pass_app
-def resize(app: App, pool_name: str, name: str, size: str, shrink: bool, yes: bool) -> None:
+def resize(app: App, pool_name: str, name: str, wanted: Callable[[int], int], shrink: bool, yes: bool) -> None:
     """Change the size of a volume.
 
     No running VM may use it. SIZE is like 30G, or +10G for so much more.
@@ -33,16 +35,16 @@ def resize(app: App, pool_name: str, name: str, size: str, shrink: bool, yes: bo
       kimchictl volume resize default web.qcow2 +10G
       kimchictl volume resize default web.qcow2 5G --shrink
     """
-    from kimchictl.actions.storage.volume_changes import parse_new_size, require_resizable, resize_volume
+    from kimchictl.actions.storage.volume_changes import require_resizable, resize_volume
 
     clean_up(app, pool_name)
     volume = look_at(app).show(pool_name, name)
     require_finished(app, volume)
-    wanted = parse_new_size(size)(volume.capacity or 0)
-    require_resizable(app.host, volume, wanted, shrink)
-    if wanted < (volume.capacity or 0):
-        app.confirm(f"cutting volume {name!r} of pool {pool_name!r} down to {format_size(wanted)}", yes)
-    made = resize_volume(app.host, volume, wanted, shrink, app.progress)
+    size = wanted(volume.capacity or 0)
+    require_resizable(app.host, volume, size, shrink)
+    if size < (volume.capacity or 0):
+        app.confirm(f"cutting volume {name!r} of pool {pool_name!r} down to {format_size(size)}", yes)
+    made = resize_volume(app.host, volume, size, shrink, app.progress)
     app.note(f"volume {name!r} of pool {pool_name!r} has {format_size(made.capacity or 0)}")
     emit_made(app, made)
 

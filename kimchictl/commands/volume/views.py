@@ -1,5 +1,6 @@
 """What the verbs of `kimchictl volume` share."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
@@ -29,7 +30,15 @@ ORPHANS = View(
     formats={"shared": lambda shared: "another host may use this" if shared else "-" if shared is None else "no"},
 )
 
+
+def parse_new_size(text: str) -> Callable[[int], int]:
+    """ "30G" or "+10G" -> the new size from the present one, in bytes; a bare number is GiB. Raises Invalid."""
+    size = parse_size(text.removeprefix("+"), bare=GIB)
+    return (lambda now: now + size) if text.startswith("+") else (lambda _now: size)
+
+
 DISK_SIZE = Parsed("size", lambda text: parse_size(text, bare=GIB))
+NEW_SIZE = Parsed("size", parse_new_size)
 
 pool_argument = click.argument("pool_name", metavar="POOL", shell_complete=complete("pool"))
 
