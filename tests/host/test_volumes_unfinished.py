@@ -140,7 +140,7 @@ def test_a_note_that_is_none_hinders_nobody(pool, kimchi):
 @pytest.fixture
 def large(pool, monkeypatch):
     """A volume whose copy takes long enough to be looked at."""
-    monkeypatch.setattr(volumechange, "_LOOK_SECONDS", 0.005)
+    monkeypatch.setattr(volumechange, "_LOOK_SECONDS", (0.005, 0.005))
     with open(pool / "large", "wb") as file:
         for _ in range(48):
             file.write(os.urandom(MIB))
@@ -187,7 +187,7 @@ def killed_at(point, *words, patch=""):
 import os, signal, sys, {module}
 from kimchictl.cli import main
 from kimchictl.virt.storage import volumechange
-volumechange._LOOK_SECONDS = 0.005
+volumechange._LOOK_SECONDS = 0.005, 0.005
 {patch}
 place = {".".join([module, *outer])}
 whole = place.{name}

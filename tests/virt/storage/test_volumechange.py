@@ -12,7 +12,7 @@ def test_who_is_interrupted_is_told_that_libvirt_goes_on(host, monkeypatch):
     ended, cut = threading.Event(), []
     slow = SimpleNamespace(resize=lambda *given: (ended.wait(10), cut.append(given)))
     monkeypatch.setattr(volumechange, "find_handle", lambda *_: slow)
-    monkeypatch.setattr(volumechange, "_LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(volumechange, "_LOOK_SECONDS", (0.01, 0.01))
 
     def interrupted():
         raise KeyboardInterrupt
