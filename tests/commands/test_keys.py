@@ -14,7 +14,7 @@ VOLUME = """name pool type format path capacity allocation backing used_by os_di
     physical templates unfinished"""
 VM = "name uuid state vcpus max_vcpus memory max_memory autostart persistent"
 VM_WIDE = "title description template os_distro os_version graphics"
-VM_SHOWN = "disks nics snapshots addresses"
+VM_SHOWN = "disks nics snapshots addresses displays hostdevs"
 DISTRO = """name os_distro os_version os_arch cdrom mirrors checksum icon folder description memory max_memory vcpus
 max_vcpus topology disks networks graphics firmware secure_boot tpm cpu machine virt_type disk_bus nic_model cloud_init
 origin"""

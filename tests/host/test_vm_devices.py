@@ -172,6 +172,30 @@ def test_a_vm_without_a_drive_gets_one_while_it_is_off(web, kimchi):
     assert disks(kimchi)["sda"]["device"] == "cdrom"
 
 
+# -- looked at
+
+FOREIGN = """<domain type='qemu'><name>foreign</name><memory unit='MiB'>64</memory><os><type>hvm</type></os><devices>
+<disk type='volume' device='disk'><driver name='qemu' type='qcow2'/><source pool='default' volume='v.qcow2'/>
+<target dev='hda' bus='ide'/></disk>
+<hostdev mode='subsystem' type='usb'><source><vendor id='0x1d6b'/><product id='0x0002'/></source></hostdev>
+<graphics type='vnc' port='5999'/><graphics type='spice' autoport='yes'/></devices></domain>"""
+
+
+def test_what_others_made_is_shown_with_its_sizes_displays_and_devices_of_the_host(web, kimchi, host):
+    kimchi("volume", "create", "default", "v.qcow2", "--size", "1G", status=0)
+    with contextlib.closing(libvirt.open(host.uri)) as connection:
+        connection.defineXML(FOREIGN)
+    vm = kimchi("vm", "show", "foreign", "-o", "json", status=0).json
+    (disk,) = vm["disks"]
+    assert disk["capacity"] == 1 << 30 and 0 < disk["allocation"] < 1 << 20
+    assert vm["hostdevs"] == [{"type": "usb", "name": "1d6b:0002"}]
+    assert [each["type"] for each in vm["displays"]] == ["vnc", "spice"] and vm["graphics"] == vm["displays"][0]
+    said = kimchi("vm", "show", "foreign", status=0).out
+    assert re.search(r"pool:default/v.qcow2 1 GiB, \d+ KiB allocated\n", said)
+    assert "displays     vnc :5999\n             spice\n" in said and "hostdevs     usb 1d6b:0002\n" in said
+    assert "displays" not in kimchi("vm", "show", "web", status=0).out
+
+
 # -- interfaces
 
 

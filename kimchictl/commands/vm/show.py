@@ -22,7 +22,10 @@ def show(app: App, name: str) -> None:
       kimchictl vm show web -o json
     """
     vm = show_vm(app.host, name)
-    app.emit(vm._replace(drift=_drift(app, vm)), DETAILS)
+    shown = vm._replace(drift=_drift(app, vm))._asdict()
+    if app.format in ("table", "wide") and len(vm.displays) < 2 and not app.options.columns:
+        del shown["displays"]  # it is what "graphics" says
+    app.emit(shown, DETAILS)
 
 
 def _drift(app: App, vm: Vm) -> tuple[str, ...] | None:

@@ -16,12 +16,22 @@ def _graphics(graphics: dict[str, Any] | None) -> str:
     return f"{graphics['type']}{where}".rstrip()
 
 
+def _hostdevs(devices: Any) -> str:
+    listed = devices if isinstance(devices, list) else [devices]
+    return ", ".join(f"{each['type']} {each['name'] or ''}".rstrip() for each in listed) or "-"
+
+
+def _displays(displays: Any) -> str:
+    return _graphics(displays) if isinstance(displays, dict) else ", ".join(map(_graphics, displays)) or "-"
+
+
 def _disks(disks: Any) -> str:
     """One disk as `show` has it, or all of them as a cell of a table."""
     if not isinstance(disks, dict):
         return ", ".join(disk["target"] for disk in disks) or "-"
-    size = f" {format_size(disks['capacity'])}" if disks["capacity"] is not None else ""
-    return f"{disks['target']} {disks['device']} {disks['source'] or 'empty'}{size}"
+    sizes = [format_size(disks["capacity"])] if disks["capacity"] is not None else []
+    sizes += [f"{format_size(disks['allocation'])} allocated"] if disks["allocation"] is not None else []
+    return f"{disks['target']} {disks['device']} {disks['source'] or 'empty'} {', '.join(sizes)}".rstrip()
 
 
 def _nics(nics: Any) -> str:
@@ -34,7 +44,7 @@ VMS = View(
     columns=("name", "state", "vcpus", "memory", "autostart"),
     keys=BASE_KEYS + DESCRIBED_KEYS,
     wide=("template", "os_distro", "os_version", "graphics", "title"),
-    formats={"graphics": _graphics, "disks": _disks, "nics": _nics},
+    formats={"graphics": _graphics, "displays": _displays, "disks": _disks, "nics": _nics, "hostdevs": _hostdevs},
     first="kimchictl vm create --template NAME",
 )
 DETAILS = View(VMS.columns, VMS.keys + DETAIL_KEYS, wide=VMS.wide, formats=VMS.formats)

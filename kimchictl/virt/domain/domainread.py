@@ -31,7 +31,7 @@ class VmDisk:
 
 @dataclass(frozen=True, slots=True)
 class VmNic:
-    """One interface. `type` is network, bridge, user..., `name` the network's or the bridge's."""
+    """One interface. `type` is network, bridge, user..., `name` the network's, the bridge's or the host device's."""
 
     mac: str | None
     type: str
@@ -52,6 +52,17 @@ class VmGraphics:
 
 
 @dataclass(frozen=True, slots=True)
+class VmHostdev:
+    """A device of the host that the guest has to itself. `type` is pci, usb, mdev, scsi, storage...
+
+    `name` is what the host calls it, as lspci, lsusb and lsscsi write it: "0000:01:00.0", "1d6b:0002" or "001:004".
+    """
+
+    type: str
+    name: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Description:
     """What a domain's XML says, beside its state; `paths` is every path in it, whatever for; `runs`: as it does."""
 
@@ -67,12 +78,14 @@ class Description:
     agent_connected: bool
     paths: tuple[str, ...] = ()
     runs: bool = False
+    displays: tuple[VmGraphics, ...] = ()
+    hostdevs: tuple[VmHostdev, ...] = ()
 
 
 def read_domain(document: str, name: str) -> Description:
     """The description of the domain `name`. Raises Damaged."""
     root = xml.parse(document, f"vm {name!r}")
-    shown = [_graphics(element) for element in root.findall("devices/graphics")]
+    shown = tuple(_graphics(element) for element in root.findall("devices/graphics"))
     return Description(
         title=xml.text(root, "title"),
         description=xml.text(root, "description"),
@@ -89,6 +102,8 @@ def read_domain(document: str, name: str) -> Description:
         ),
         paths=tuple(paths_in(root)),
         runs=root.get("id") is not None,
+        displays=shown,
+        hostdevs=tuple(_hostdev(element) for element in root.findall("devices/hostdev")),
     )
 
 
@@ -150,7 +165,7 @@ def _chain(disk: xml.Element) -> list[str]:
 def read_nic(element: xml.Element) -> VmNic:
     """One <interface>."""
     kind, source = element.get("type") or "", element.find("source")
-    name = None if source is None else source.get(kind) or source.get("dev")
+    name = None if source is None else source.get(kind) or source.get("dev") or _device_name(source)
     return VmNic(
         mac=_get(element.find("mac"), "address"),
         type=kind,
@@ -158,6 +173,37 @@ def read_nic(element: xml.Element) -> VmNic:
         model=_get(element.find("model"), "type"),
         target=_get(element.find("target"), "dev"),
     )
+
+
+def _hostdev(element: xml.Element) -> VmHostdev:
+    source = element.find("source")
+    kind = element.get("type") or "unknown"
+    return VmHostdev(kind, None if source is None else _device_name(source) or location(source) or source.get("wwpn"))
+
+
+def _device_name(source: xml.Element) -> str | None:
+    """What the host calls the device in the <source> of a <hostdev>; see formatdomain, Host device assignment."""
+    if said := next((xml.text(source, key) for key in ("block", "char", "interface") if xml.text(source, key)), None):
+        return said
+    vendor, product = (_get(source.find(key), "id") for key in ("vendor", "product"))
+    if vendor and product:
+        return f"{vendor.removeprefix('0x')}:{product.removeprefix('0x')}"
+    place = source.find("address")
+    return None if place is None else place.get("uuid") or _address(place, _get(source.find("adapter"), "name"))
+
+
+def _address(place: xml.Element, adapter: str | None) -> str | None:
+    """Of a PCI or USB device, or one at a SCSI adapter; libvirt writes the numbers as wide as the commands do."""
+    if place.get("function"):
+        domain, bus, slot, function = (
+            place.get(key, "0x0000").removeprefix("0x") for key in ("domain", "bus", "slot", "function")
+        )
+        return f"{domain}:{bus}:{slot}.{function}"
+    if place.get("device"):
+        return f"{place.get('bus', '').zfill(3)}:{place.get('device', '').zfill(3)}"
+    if adapter is None:
+        return None
+    return ":".join((adapter.removeprefix("scsi_host"), *(place.get(key, "0") for key in ("bus", "target", "unit"))))
 
 
 def _graphics(element: xml.Element) -> VmGraphics:

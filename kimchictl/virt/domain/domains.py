@@ -10,7 +10,7 @@ from kimchictl.virt.deadlines import answered, within
 from kimchictl.virt.domain.domainread import Description, VmDisk, read_domain
 from kimchictl.virt.domain.listing import ACTIVE, PATIENCE, Vm, state_name
 from kimchictl.virt.missing import missing
-from kimchictl.virt.storage.volumes import place_of
+from kimchictl.virt.storage.volumes import find_volume, place_of
 
 
 def find_domain(host: Host, name: str) -> Any:
@@ -51,6 +51,8 @@ def show_vm(host: Host, name: str) -> Vm:
             autostart=bool(domain.autostart()) if domain.isPersistent() else False,
             persistent=bool(domain.isPersistent()),
             nics=said.nics,
+            displays=said.displays,
+            hostdevs=said.hostdevs,
             snapshots=tuple(_snapshots(host, domain)),
             addresses=tuple(addresses(host, domain)) if state_name(state) in ACTIVE else (),
         )
@@ -151,9 +153,21 @@ def _with_sizes(host: Host, domain: Any, disk: VmDisk) -> VmDisk:
         return disk
     try:
         capacity, allocation, _physical = domain.blockInfo(disk.target)
-    except host.lib.libvirtError:
-        return disk  # its file is gone, or the driver cannot measure: unknown
+    except host.lib.libvirtError:  # its file is gone, the driver cannot measure, or it is off and names a volume
+        return _with_sizes_of_volume(host, disk)
     return replace(disk, capacity=capacity, allocation=allocation)
+
+
+def _with_sizes_of_volume(host: Host, disk: VmDisk) -> VmDisk:
+    """libvirt looks for the volume that a <disk type='volume'> names only when it starts."""
+    if not disk.pool or not disk.volume:
+        return disk
+    try:
+        found = find_volume(host, disk.pool, disk.volume)
+    except KimchiError:
+        return disk
+    misread = disk.format == "raw" and found.format not in ("raw", "iso", None)  # its guest wrote that header
+    return replace(disk, capacity=found.physical if misread else found.capacity, allocation=found.allocation)
 
 
 def drives(host: Host, domain: Any, live: bool) -> tuple[VmDisk, ...]:

@@ -14,7 +14,7 @@ from kimchictl.virt.connection import Host, asking, is_code
 from kimchictl.virt.deadlines import within
 
 if TYPE_CHECKING:
-    from kimchictl.virt.domain.domainread import Description, VmDisk, VmGraphics, VmNic
+    from kimchictl.virt.domain.domainread import Description, VmDisk, VmGraphics, VmHostdev, VmNic
 
 # virDomainState, in its order.
 STATES = ("nostate", "running", "blocked", "paused", "shutdown", "shutoff", "crashed", "pmsuspended")
@@ -26,7 +26,8 @@ PATIENCE = 5.0  # seconds; a thousand guests that run take one
 class Vm(NamedTuple):
     """`memory` and `max_memory` are bytes. A list has the keys up to `persistent`, and up to `graphics` if asked for.
 
-    What follows costs a call or more each; `drift` is what differs from its template, None where that is not known.
+    What follows costs a call or more each; `drift` is what differs from its template, None where that is not known;
+    of `displays` `graphics` is the first.
     """
 
     name: str
@@ -49,6 +50,8 @@ class Vm(NamedTuple):
     snapshots: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
     drift: tuple[str, ...] | None = None
+    displays: "tuple[VmGraphics, ...]" = ()
+    hostdevs: "tuple[VmHostdev, ...]" = ()
 
     def with_description(self, said: "Description") -> "Vm":
         """With what its XML says."""

@@ -108,3 +108,21 @@ def test_a_backing_chain_and_a_url_are_read():
     )
     assert said.disks[0].backing == ("/b", "/c")
     assert [disk.source for disk in said.disks] == ["/a", "http://h:80/x.iso?a=b", None]
+
+
+def test_devices_of_the_host_are_read_as_its_commands_name_them():
+    pci = "<source><address domain='0x0000' bus='0x01' slot='0x0a' function='0x1'/></source>"
+    devices = f"""
+        <interface type='hostdev'>{pci}</interface>
+        <hostdev mode='subsystem' type='pci'>{pci}</hostdev>
+        <hostdev mode='subsystem' type='usb'><source><vendor id='0x1d6b'/><product id='0x0002'/></source></hostdev>
+        <hostdev mode='subsystem' type='usb'><source><address bus='1' device='4'/></source></hostdev>
+        <hostdev mode='subsystem' type='mdev'><source><address uuid='c2177883-f1bb'/></source></hostdev>
+        <hostdev mode='subsystem' type='scsi'><source><adapter name='scsi_host0'/>
+          <address bus='0' target='2' unit='5'/></source></hostdev>
+        <hostdev mode='capabilities' type='storage'><source><block>/dev/sdf1</block></source></hostdev>"""
+    said = read_domain(f"<domain><devices>{devices}</devices></domain>", "web")
+    names = ["0000:01:0a.1", "1d6b:0002", "001:004", "c2177883-f1bb", "0:0:2:5", "/dev/sdf1"]
+    assert [each.name for each in said.hostdevs] == names
+    assert [each.type for each in said.hostdevs] == ["pci", "usb", "usb", "mdev", "scsi", "storage"]
+    assert said.nics[0].name == "0000:01:0a.1"
