@@ -42,7 +42,8 @@ def test_a_stopped_vm_takes_every_change_and_starts(web, kimchi):
 
 def test_a_running_vm_takes_what_it_can_at_once(web, kimchi):
     kimchi("vm", "start", "web", status=0)
-    kimchi("vm", "edit", "web", "--memory", "600M", "--title", "now", "--autostart", status=0)
+    said = kimchi("vm", "edit", "web", "--memory", "600M", "--title", "now", "--autostart", status=0).err
+    assert "was asked to have 600 MiB" in said  # it has no system that would
     for live in (True, False):
         assert "<title>now</title>" in xml(web, live)
     assert "<currentMemory unit='KiB'>614400</currentMemory>" in xml(web)
@@ -58,6 +59,14 @@ def test_what_a_running_vm_cannot_take_is_refused_with_what_would_be_possible(we
     assert xml(web) == before
     assert "next start" in kimchi("vm", "edit", "web", "--boot", "hd", "--next-start", status=0).err
     assert xml(web) != before
+
+
+def test_the_vcpus_that_a_vm_started_with_stay_while_it_runs(web, kimchi):
+    kimchi("vm", "edit", "web", "--vcpus", "2", status=0)
+    kimchi("vm", "start", "web", status=0)
+    before = xml(web)
+    refused = kimchi("vm", "edit", "web", "--vcpus", "1", "--title", "new", status=4).err
+    assert "started with" in refused and "--next-start" in refused and xml(web) == before
 
 
 def test_a_dry_run_shows_the_difference_and_changes_nothing(web, kimchi):

@@ -1,5 +1,6 @@
 """What can be changed of a guest while it runs, and what cannot."""
 
+import time
 from functools import partial
 from typing import Any
 
@@ -7,6 +8,8 @@ from kimchictl.errors import TimedOut, WrongState
 from kimchictl.virt.connection import Host, asking, is_code
 from kimchictl.virt.deadlines import answered
 from kimchictl.virt.domain.domainedit import VmChanges
+
+BALLOON_PATIENCE = 1.0  # seconds for a guest to give memory back, or to take it, before it is said that it has not
 
 # What a running guest cannot be given.
 _STOPPED = (
@@ -59,19 +62,36 @@ def apply_live(host: Host, domain: Any, changes: VmChanges) -> list[str]:
             if (text := getattr(changes, key)) is not None:
                 answered(name, partial(domain.setMetadata, kind, text or None, None, None, live))
                 done.append(key)
+        if changes.memory is not None:
+            _note_balloon(host, domain, changes.memory)
     return done
 
 
+def _note_balloon(host: Host, domain: Any, wanted: int) -> None:
+    """Say so where the guest does not soon have `wanted` MiB: that is up to its balloon driver, and what it needs."""
+    end = time.monotonic() + BALLOON_PATIENCE
+    while abs((now := domain.info()[2] >> 10) - wanted) > 2:
+        if time.monotonic() > end:
+            host.note(f"the guest of vm {domain.name()!r} was asked to have {wanted} MiB, and has {now} so far")
+            return
+        time.sleep(0.05)
+
+
 def _set_vcpus(host: Host, domain: Any, wanted: int) -> None:
-    """Plug them in, or out, which the guest has to agree to. Raises TimedOut where it does not; libvirtError."""
+    """Plug them in, or out, which the guest has to agree to.
+
+    Raises TimedOut where it does not; WrongState for those that it started with; libvirtError.
+    """
     lib = host.lib
     try:
         answered(domain.name(), lambda: domain.setVcpusFlags(wanted, lib.VIR_DOMAIN_AFFECT_LIVE))
     except lib.libvirtError as error:
-        if not is_code(error, "OPERATION_TIMEOUT"):
-            raise
         left = domain.vcpusFlags(lib.VIR_DOMAIN_AFFECT_LIVE)
-        raise TimedOut(
-            f"the guest of vm {domain.name()!r} does not let go of its vcpus: {left} are left",
-            "with --next-start it has fewer from the next start on; or stop it first",
-        ) from None
+        hint = "with --next-start it has fewer from the next start on; or stop it first"
+        if is_code(error, "OPERATION_TIMEOUT"):
+            message = f"the guest of vm {domain.name()!r} does not let go of its vcpus: {left} are left"
+            raise TimedOut(message, hint) from None
+        if is_code(error, "CONFIG_UNSUPPORTED") and wanted < left:
+            message = f"vm {domain.name()!r} keeps the vcpus that it started with, and cannot have {wanted} meanwhile"
+            raise WrongState(message, hint) from None
+        raise
