@@ -139,8 +139,8 @@ class _Look:
     # -- networks
 
     def _network(self, network: Network) -> Network:
-        if network.type == "bridge" and presence.has_bridge(self.host, network.name or "") is False:
-            self.findings.notes.append(f"bridge {network.name!r} is not there: the guest cannot start before it is")
+        if lacks_bridge(self.host, network):
+            self.findings.notes.append(no_bridge(network))
         if network.type != "network":
             return network
         if self.origins.get("networks", BUILT_IN) == BUILT_IN:
@@ -160,6 +160,16 @@ class _Look:
             self.findings.notes.append("no network is active: the guest gets user networking")
             return replace(network, type="user", name=None)
         return network
+
+
+def lacks_bridge(host: "Host", network: Network) -> bool:
+    """Whether the host says that it has no such bridge."""
+    return network.type == "bridge" and presence.has_bridge(host, network.name or "") is False
+
+
+def no_bridge(network: Network) -> str:
+    """What that means, as a sentence."""
+    return f"bridge {network.name!r} is not there: the guest cannot start before it is"
 
 
 def require_network(host: "Host", name: str) -> None:

@@ -6,7 +6,7 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from kimchictl.actions.vms.pending import ATTACH, compared
-from kimchictl.actions.vms.preflight import require_network
+from kimchictl.actions.vms.preflight import lacks_bridge, no_bridge, require_network
 from kimchictl.catalog.records import Network
 from kimchictl.errors import Invalid, NotFound, UsageError, WrongState
 from kimchictl.virt import xml
@@ -71,7 +71,7 @@ def _nic(number: int, element: xml.Element) -> Nic:
 def attach_nic(host: "Host", name: str, network: Network, mac: str | None = None, next_start: bool = False) -> Nic:
     """Plug one in. Raises NotFound, WrongState, Invalid, also for an address that another VM has."""
     scope = devices.scope_of(host, name, next_start)
-    _require(host, network)
+    _require(host, scope, network)
     found = _all(host, scope)
     model = network.model or (read_nic(found[0]).model if found else None) or "virtio"
     _require_model(host, scope, model)
@@ -87,9 +87,14 @@ def attach_nic(host: "Host", name: str, network: Network, mac: str | None = None
     return next((each for each in added if each.mac not in before), added[-1])
 
 
-def _require(host: "Host", network: Network) -> None:
+def _require(host: "Host", scope: Scope, network: Network) -> None:
+    """Raises NotFound, WrongState for a network that is not there; a bridge may be when the guest starts."""
     if network.type == "network":
         require_network(host, network.name or "")
+    elif lacks_bridge(host, network):
+        if scope.live:
+            raise NotFound(f"bridge {network.name!r} is not there, and vm {scope.name!r} runs", _LATER)
+        host.note(no_bridge(network))
 
 
 def _require_model(host: "Host", scope: Scope, model: str) -> None:
@@ -148,7 +153,7 @@ def set_nic(
     if scope.live and model not in (None, nic.model):
         raise WrongState(f"vm {scope.name!r} runs, and the model of interface {nic.mac} stays", _LATER)
     if network is not None:
-        _require(host, network)
+        _require(host, scope, network)
         if scope.live and network.type != nic.type and "user" in (network.type, nic.type):
             raise WrongState(f"vm {scope.name!r} runs, and interface {nic.mac} stays one of type {nic.type}", _LATER)
     if model is not None:
