@@ -1,5 +1,6 @@
 """VMs, pools, volumes and networks by the command line, on libvirt's test driver, which needs no host."""
 
+import csv
 import gc
 import io
 import re
@@ -70,6 +71,13 @@ def test_a_filter_on_what_the_list_leaves_out_asks_for_it(kimchi, driver, templa
     kimchi("vm", "create", "web", "--template", "test", status=0)
     assert kimchi("vm", "list", "--filter", "template=test", "-o", "name", status=0).out == "web\n"
     assert kimchi("vm", "list", "--columns", "name,os_distro", "-o", "json", status=0).json[1]["os_distro"] == "ubuntu"
+
+
+def test_a_list_for_programs_leaves_out_or_tells_what_is_known_and_has_no_gaps(kimchi, driver, template):
+    kimchi("vm", "create", "web", "--template", "test", "--title", "a, b", status=0)
+    rows = list(csv.DictReader(kimchi("vm", "list", "-o", "csv", status=0).out.splitlines()))
+    assert [(row["name"], row["title"], row["template"]) for row in rows] == [("test", "", ""), ("web", "a, b", "test")]
+    assert all("title" not in vm for vm in kimchi("vm", "list", "-o", "json", status=0).json)
 
 
 def test_a_vm_that_does_not_exist_is_not_found(kimchi, driver):

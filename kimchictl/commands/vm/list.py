@@ -16,8 +16,8 @@ from kimchictl.virt.domain.listing import BASE_KEYS, DESCRIBED_KEYS, list_vms
 def list_(app: App) -> None:
     """List VMs, those that are off too.
 
-    It costs a constant number of calls to libvirt; with -o wide, or a column or filter on title, description,
-    template, os_distro, os_version or graphics, one more for each VM.
+    It costs a constant number of calls to libvirt; with -o wide or csv, or a column or filter on title, description,
+    template, os_distro, os_version or graphics, one more for each VM. JSON has those keys only then.
 
     \b
     Examples:
