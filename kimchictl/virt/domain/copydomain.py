@@ -1,11 +1,17 @@
 """A domain's definition as that of another one: what must be its own is taken away, for libvirt to make anew. Pure."""
 
+import posixpath
+
 from kimchictl.virt import xml
 from kimchictl.virt.domain.definition import child, remove_all
 
 
 def as_clone(root: xml.Element, name: str, uuid: str) -> xml.Element:
-    """`root`, changed in place: another name and UUID, no addresses, NVRAM file, fixed ports or host-side names."""
+    """`root`, changed in place: another name and UUID, no addresses, NVRAM file, fixed ports or host-side names.
+
+    What its serial ports say goes to files and sockets of its own, called after it.
+    """
+    was = xml.text(root, "name") or ""
     child(root, "name").text = name
     child(root, "uuid").text = uuid
     for identity in root.findall("genid"):
@@ -26,7 +32,27 @@ def as_clone(root: xml.Element, name: str, uuid: str) -> xml.Element:
             display.set("autoport", "yes")
     for channel in root.findall("devices/channel[@type='unix']"):
         remove_all(channel, "source")
+    for kind in ("serial", "console", "parallel", "channel"):
+        for port in root.findall(f"devices/{kind}"):
+            _rename_files(port, was, name)
     return root
+
+
+def _rename_files(port: xml.Element, was: str, name: str) -> None:
+    """What the host side of `port` makes: two guests would write over each other, or one take the other's socket."""
+    makes = {"file": "source", "unix": "source[@mode='bind']"}.get(port.get("type") or "")
+    found = [(each, "path") for each in port.findall(makes)] if makes else []
+    for element, key in [*found, *((log, "file") for log in port.findall("log"))]:
+        if path := element.get(key):
+            element.set(key, _renamed(path, was, name))
+
+
+def _renamed(path: str, was: str, name: str) -> str:
+    """ "/var/log/web.log" as "/var/log/web-clone1.log", "/var/log/serial.log" as "/var/log/serial-web-clone1.log"."""
+    place, file = posixpath.split(path)
+    stem, ending = posixpath.splitext(file)
+    own = stem.replace(was, name, 1) if was and was in stem else f"{stem}-{name}"
+    return posixpath.join(place, own + ending)
 
 
 def put_image(root: xml.Element, target: str, path: str, form: str, kind: str) -> None:
