@@ -50,7 +50,8 @@ class Machine:
     """Where one guest is to run. None and empty: not known, to be taken as usual.
 
     `features` holds what the domain capabilities offer: "uefi", "secure-boot", "tpm", "video:virtio", "graphics:spice",
-    "cpu:maximum"... `dac`: images that guests only read must be kept from being given to another owner.
+    "cpu:maximum", "model:EPYC"... `dac`: images that guests only read must be kept from being given to another owner.
+    `most_vcpus` is what its machine type takes.
     """
 
     arch: str = "x86_64"
@@ -59,6 +60,7 @@ class Machine:
     emulator: str | None = None
     features: frozenset[str] | None = None
     dac: bool = True
+    most_vcpus: int | None = None
 
     def offers(self, feature: str) -> bool:
         """Whether it has `feature`, as far as that is known."""
@@ -211,13 +213,14 @@ def ask_features(host: Host, machine: Machine) -> Machine:
     except KimchiError as error:
         host.note(f"{error}: features are not checked")
         return machine
-    return replace(machine, features=parse_features(document))
+    return replace(machine, features=parse_features(document), most_vcpus=parse_most_vcpus(document))
 
 
 def parse_features(document: str) -> frozenset[str]:
     """virConnectGetDomainCapabilities' document as the words that Machine.offers knows."""
     root = xml.parse(document, "the domain capabilities")
     found = {f"cpu:{mode.get('name')}" for mode in root.findall("cpu/mode") if mode.get("supported") == "yes"}
+    found |= {f"model:{model.text}" for model in root.findall("cpu/mode[@name='custom']/model")}
     firmware = root.find("os[@supported='yes']")
     if firmware is not None and "efi" in _values(firmware, "firmware"):
         found.add("uefi")
@@ -230,6 +233,13 @@ def parse_features(document: str) -> frozenset[str]:
     if tpm is not None and "emulator" in _values(tpm, "backendModel"):
         found.add("tpm")
     return frozenset(found)
+
+
+def parse_most_vcpus(document: str) -> int | None:
+    """How many vcpus a guest may have at most, from the same document; None where it does not tell."""
+    most = xml.parse(document, "the domain capabilities").find("vcpu")
+    told = "" if most is None else most.get("max") or ""
+    return int(told) if told.isascii() and told.isdigit() and len(told) < 10 else None
 
 
 def _values(parent: xml.Element, name: str, below: str = "") -> set[str]:

@@ -1,4 +1,4 @@
-"""What libvirt defines and qemu does not start: interfaces of models that it lacks, disks on buses that are not there.
+"""What libvirt defines and qemu does not start: models of CPUs and interfaces, buses, displays that are not there.
 
 missing_devices      all that a template wants and its machine lacks
 require_nic_model    the same for one interface
@@ -12,8 +12,10 @@ from kimchictl.catalog.records import Template
 from kimchictl.errors import Invalid, did_you_mean
 from kimchictl.virt.capabilities import Machine
 from kimchictl.virt.connection import Host
+from kimchictl.virt.domain.domainxml import CPU_MODES, max_vcpus
 
 _PATIENCE = 5.0  # seconds; it takes a fortieth of one
+_CPU_HINT = "leave --cpu out for one that fits; virsh domcapabilities lists the models"
 _BOARDS = (
     "pc",
     "q35",
@@ -22,6 +24,7 @@ _BOARDS = (
     "s390-ccw",
 )  # whose interfaces are all plugged in: others have chips of theirs
 _USUAL = ("virtio", "e1000e", "e1000", "rtl8139", "vmxnet3")
+_ALWAYS = "virtio"  # no qemu of these boards is without it: it need not be asked
 _OF_LIBVIRT = ("virtio", "virtio-transitional", "virtio-non-transitional")  # its names for virtio-net-*
 _NO_NICS = ("pvrdma", "rocker")  # RDMA and a switch, in qemu's list all the same
 # What libvirt can give an address: -device help tells the bus of each.
@@ -29,14 +32,23 @@ _LISTED = re.compile(r'^name "([^"]+)", bus (?:PCI|spapr-vio-bus)(?:, alias "([^
 
 
 def missing_devices(host: Host, template: Template, machine: Machine) -> list[Invalid]:
-    """Buses, interfaces and displays of `template`, which is resolved, that `machine` of `host` lacks; each once."""
-    found = [*_buses(template, machine), *_displays(template, machine)]
+    """CPUs, buses, interfaces, displays of `template`, which is resolved, that `machine` of `host` lacks; each once."""
+    found = [*_cpus(template, machine), *_buses(template, machine), *_displays(template, machine)]
     for model in dict.fromkeys(network.model for network in template.networks or () if network.model):
         try:
             require_nic_model(host, model, machine.machine, machine.emulator)
         except Invalid as error:
             found.append(error)
     return found
+
+
+def _cpus(template: Template, machine: Machine) -> Iterator[Invalid]:
+    models, model = _named(machine, "model:"), template.cpu
+    if model and model not in CPU_MODES and models and model not in models:
+        yield Invalid(f"the host has no cpu model {model!r}", did_you_mean(model, models, _CPU_HINT))
+    wanted, most = max(template.vcpus or 0, max_vcpus(template)), machine.most_vcpus
+    if most is not None and wanted > most:
+        yield Invalid(f"vcpus {wanted} is above the {most} of machine {machine.machine!r}", "give it less with --vcpus")
 
 
 def _buses(template: Template, machine: Machine) -> Iterator[Invalid]:
@@ -59,7 +71,7 @@ def _named(machine: Machine, prefix: str) -> list[str]:
 
 def require_nic_model(host: Host, model: str, machine: str | None, emulator: str | None) -> None:
     """Raises Invalid where the emulator has no interface of `model`; of a host far away only a name can be judged."""
-    if host.driver != "qemu" or not (machine or "").startswith(_BOARDS):
+    if host.driver != "qemu" or not (machine or "").startswith(_BOARDS) or model == _ALWAYS:
         return
     have = nic_models(emulator) if host.is_local and emulator else ()
     if not have:

@@ -4,7 +4,14 @@ import pytest
 
 from kimchictl.catalog.records import Template
 from kimchictl.errors import Invalid
-from kimchictl.virt.capabilities import Capabilities, Guest, choose_machine, parse_capabilities, parse_features
+from kimchictl.virt.capabilities import (
+    Capabilities,
+    Guest,
+    choose_machine,
+    parse_capabilities,
+    parse_features,
+    parse_most_vcpus,
+)
 from kimchictl.virt.domain.machine import choose_hardware, find_machine
 
 X86 = Guest("x86_64", "/usr/bin/qemu-system-x86_64", ("qemu", "kvm"), ("pc", "q35"))
@@ -21,9 +28,10 @@ DOCUMENT = """
 </capabilities>"""
 
 FEATURES = """
-<domainCapabilities><os supported='yes'><enum name='firmware'><value>efi</value></enum>
+<domainCapabilities><vcpu max='288'/><os supported='yes'><enum name='firmware'><value>efi</value></enum>
     <loader supported='yes'><enum name='secure'><value>yes</value><value>no</value></enum></loader></os>
-  <cpu><mode name='host-model' supported='no'/><mode name='maximum' supported='yes'/></cpu>
+  <cpu><mode name='host-model' supported='no'/><mode name='maximum' supported='yes'/>
+    <mode name='custom' supported='yes'><model usable='no'>EPYC</model></mode></cpu>
   <devices><video supported='yes'><enum name='modelType'><value>vga</value><value>virtio</value></enum></video>
     <tpm supported='yes'><enum name='backendModel'><value>passthrough</value><value>emulator</value></enum></tpm>
   </devices></domainCapabilities>"""
@@ -37,8 +45,13 @@ def test_capabilities_tell_the_guests_and_as_whom_they_run():
 
 def test_features_tell_what_the_emulator_can():
     features = parse_features(FEATURES)
-    assert {"uefi", "secure-boot", "tpm", "video:virtio", "cpu:maximum"} <= features
-    assert "cpu:host-model" not in features
+    assert {"uefi", "secure-boot", "tpm", "video:virtio", "cpu:maximum", "model:EPYC"} <= features
+    assert "cpu:host-model" not in features and parse_most_vcpus(FEATURES) == 288
+
+
+@pytest.mark.parametrize("vcpu", ["", "<vcpu/>", "<vcpu max='many'/>", f"<vcpu max='{'9' * 5000}'/>"])
+def test_a_host_that_does_not_tell_how_many_vcpus_it_takes_limits_none(vcpu):
+    assert parse_most_vcpus(f"<domainCapabilities>{vcpu}</domainCapabilities>") is None
 
 
 @pytest.mark.parametrize(("wanted", "chosen"), [("auto", "kvm"), (None, "kvm"), ("kvm", "kvm"), ("qemu", "qemu")])

@@ -10,7 +10,7 @@ from kimchictl.virt.domain.domainplan import DomainPlan
 from kimchictl.virt.domain.machine import Hardware, choose_hardware
 from kimchictl.virt.domain.metadata import Origin, add_metadata
 
-_CPU_MODES = ("host-model", "host-passthrough", "maximum")
+CPU_MODES = ("host-model", "host-passthrough", "maximum")
 
 
 def domain_xml(plan: DomainPlan) -> str:
@@ -42,11 +42,12 @@ def _add_resources(domain: xml.Element, template: Template) -> None:
     memory = template.memory or 1024
     xml.add(domain, "memory", template.max_memory or memory, unit="MiB")
     xml.add(domain, "currentMemory", memory, unit="MiB")
-    vcpus, most = template.vcpus or 1, _max_vcpus(template)
+    vcpus, most = template.vcpus or 1, max_vcpus(template)
     xml.add(domain, "vcpu", most, placement="static", current=vcpus if vcpus != most else None)
 
 
-def _max_vcpus(template: Template) -> int:
+def max_vcpus(template: Template) -> int:
+    """The vcpus that a guest of `template` can be given while it runs."""
     shape = template.topology
     if shape is not None:
         return shape.sockets * shape.cores * shape.threads
@@ -98,7 +99,7 @@ def _add_features(domain: xml.Element, template: Template, hardware: Hardware) -
 def _add_cpu(domain: xml.Element, template: Template, hardware: Hardware) -> None:
     if hardware.cpu is None and template.topology is None:
         return
-    if hardware.cpu is None or hardware.cpu in _CPU_MODES:
+    if hardware.cpu is None or hardware.cpu in CPU_MODES:
         cpu = xml.add(domain, "cpu", mode=hardware.cpu)
     else:
         cpu = xml.add(domain, "cpu", mode="custom", match="exact")
