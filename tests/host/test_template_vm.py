@@ -121,3 +121,19 @@ def test_a_base_that_came_to_name_a_stranger_s_file_is_refused(web, kimchi, tmp_
     kimchi("pool", "list", status=0)  # refreshed
     assert "in no active pool" in kimchi("vm", "create", "one", "--template", "x", status=4).err
     assert os.listdir(pool) == ["web.qcow2"]
+
+
+@pytest.mark.parametrize("state", ["off", "running"])
+def test_upon_a_base_that_a_vm_has_come_to_write_no_vm_is_made(web, kimchi, host, state):
+    pool = web("--disk", "none")
+    kimchi("volume", "create", "default", "base.qcow2", "--size", "1G", status=0)
+    kimchi("template", "create", "x", "--image", "pool:default/base.qcow2", "--network", "none", status=0)
+    host.run(["virsh", "attach-disk", "web", str(pool / "base.qcow2"), "vdb", "--config", "--subdriver", "qcow2"])
+    if state == "running":
+        kimchi("vm", "start", "web", status=0)
+        host.run(["virsh", "detach-disk", "web", "vdb", "--config"])
+    refused = kimchi("vm", "create", "one", "--template", "x", status=4).err
+    assert "base image pool:default/base.qcow2 is a disk of vm 'web', which can write to it" in refused
+    assert "'web'" in kimchi("template", "check", "x", status=7).out and os.listdir(pool) == ["base.qcow2"]
+    kimchi("vm", "delete", "web", "--yes", status=0)
+    kimchi("vm", "create", "one", "--template", "x", "--virt-type", "qemu", status=0)

@@ -11,11 +11,12 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from kimchictl.actions.storage.samefile import Names
 from kimchictl.actions.vms.vm_usage import Users, as_known, find_users, label, raw_names, with_users
-from kimchictl.errors import KimchiError, NotFound, WrongState
+from kimchictl.errors import InUse, KimchiError, NotFound, WrongState
 from kimchictl.virt.connection import silent
 from kimchictl.virt.storage import pools, volumes
 from kimchictl.virt.storage.localvolume import read_image, read_local
@@ -58,9 +59,16 @@ class Uses:
         """The VMs that name one of them."""
         return {name for named in self._named(sources) for name in self.users.by_source.get(named, ())}
 
-    def is_written(self, *sources: str | None) -> bool:
-        """Whether a VM has one of them as a disk of its own, and not only to read."""
-        return not self.users.written.isdisjoint(self._named(sources))
+    def writers(self, *sources: str | None) -> list[str]:
+        """The VMs, off or running, that have one of them as a disk of their own, and not only to read."""
+        written = self.users.written
+        return sorted({name for named in self._named(sources) for name in written.get(named, ())})
+
+    def require_unwritten(self, what: str, *sources: str | None) -> None:
+        """Raises InUse, naming the VMs that can write to one of them: then it can back nothing."""
+        if writers := self.writers(*sources):
+            hint = f"kimchictl template create --from-vm {quote(writers[0])} copies it"
+            raise InUse(f"{what} is a disk of vm {', '.join(map(repr, writers))}, which can write to it", hint)
 
     def is_raw(self, *sources: str | None) -> bool:
         """Whether a VM has one of them as a raw disk, or below one."""

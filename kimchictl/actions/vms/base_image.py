@@ -4,8 +4,9 @@ import os
 from shlex import quote
 from typing import TYPE_CHECKING
 
+from kimchictl.actions.storage.uses import look_around
 from kimchictl.actions.storage.volume_changes import require_known_chain
-from kimchictl.actions.storage.volume_use import known
+from kimchictl.actions.vms.vm_usage import as_raw, label
 from kimchictl.catalog.records import Disk
 from kimchictl.errors import NotFound
 from kimchictl.units import GIB
@@ -30,8 +31,15 @@ def base_volume(host: "Host", location: str) -> volumes.Volume:
 
 
 def find_base(host: "Host", location: str) -> volumes.Volume:
-    """The same, as a disk can be made upon it. Raises Invalid, too, for one that stands upon what nobody knows."""
-    found = known(host, base_volume(host, location))  # a raw disk's guest may have written a header
+    """The same, as a disk can be made upon it.
+
+    Raises Invalid, too, for one that stands upon what nobody knows; InUse for one that a VM can write to, running or
+    off: what is made upon it would be damaged.
+    """
+    found, uses = base_volume(host, location), look_around(host)
+    uses.require_unwritten(f"base image {location}", found.path, label(found))
+    if uses.is_raw(found.path, label(found)):
+        found = as_raw(found)  # its guest may have written a header
     require_known_chain(host, found)  # an editor, an import or a later change may have brought it
     return found
 

@@ -209,7 +209,7 @@ def _require_free(host: "Host", scope: Scope, path: str, shown: str, new: NewDis
     named = uses.vms(path, shown)
     if scope.name in named:
         raise InUse(f"vm {scope.name!r} has {shown} already")
-    if named and not (new.shared or (new.readonly and not uses.is_written(path, shown))):
+    if named and not (new.shared or (new.readonly and not uses.writers(path, shown))):
         others = ", ".join(f"vm {name!r}" for name in sorted(named))
         raise InUse(f"{shown} is in use by {others}", "--shared attaches it all the same")
     if new.readonly:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Users:
-    """The names of VMs by what they name; which of it they have as what format, and which they write to.
+    """The names of VMs by what they name, and by what they can write to; which of it they have as what format.
 
     That is "/path", "pool:POOL/VOLUME", "rbd://HOST/CEPHPOOL/IMAGE" and then "CEPHPOOL/IMAGE", too. Of `chains` libvirt
     tells what backs them.
@@ -26,7 +26,7 @@ class Users:
     by_source: dict[str, set[str]] = field(default_factory=dict)
     raw: set[str] = field(default_factory=set)
     other: set[str] = field(default_factory=set)
-    written: set[str] = field(default_factory=set)
+    written: dict[str, set[str]] = field(default_factory=dict)
     chains: set[str] = field(default_factory=set)
 
     def add(self, name: str, source: str) -> None:
@@ -45,10 +45,11 @@ class Users:
     def renamed(self, names: Callable[[str], str]) -> "Users":
         """The same with other names for what VMs name."""
         users = Users()
-        for source, whose in self.by_source.items():
-            users.by_source.setdefault(names(source), set()).update(whose)
-        for mine, its in ((users.raw, self.raw), (users.other, self.other), (users.written, self.written)):
-            mine.update(map(names, its))
+        for mine, its in ((users.by_source, self.by_source), (users.written, self.written)):
+            for source, whose in its.items():
+                mine.setdefault(names(source), set()).update(whose)
+        users.raw.update(map(names, self.raw))
+        users.other.update(map(names, self.other))
         return users
 
     def of(self, volume: Volume) -> set[str]:
@@ -90,7 +91,7 @@ def _add(users: Users, name: str, said: Description) -> None:
         if disk.source:
             users.has(disk.source, disk.format)
             if not disk.readonly:
-                users.written.add(disk.source)
+                users.written.setdefault(disk.source, set()).add(name)
             if said.runs:
                 users.chains.add(disk.source)
     for path in said.paths:
