@@ -37,6 +37,7 @@ class App:
         self._host: Host | None = None
         self.only_reads = False  # what the command does needs no right to change anything
         self.repeatable = False  # ... and can be done once more as a whole
+        self._all_failed = False  # of the names that were gone through
         self.host_name: str | None = None  # where this is one of several hosts: what it is called
         self.emitted: list[tuple[list[Any], View]] | None = None  # ... and what it would print
 
@@ -211,7 +212,12 @@ class App:
             render.check_selection(view, self.options)
 
     def emit_list(self, records: Iterable[Any], view: "View") -> None:
-        """Print a list on stdout, filtered, sorted and formatted as the options ask."""
+        """Print a list on stdout, filtered, sorted and formatted as the options ask.
+
+        Nothing where it is empty as all failed: an empty list would say that there is none.
+        """
+        if self._all_failed and not (records := list(records)):
+            return
         if self.emitted is not None:
             self.emitted.append(([plain(record) for record in records], view))
             return
@@ -271,6 +277,7 @@ class App:
                     raise
                 self.report(error)
                 failures.append(error.exit_status)
+        self._all_failed = bool(failures) and len(failures) == len(names)
         return results, exit_status(len(names), failures)
 
     def confirm(self, question: str, yes: bool) -> None:

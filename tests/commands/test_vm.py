@@ -10,6 +10,9 @@ from xml.etree import ElementTree
 import libvirt
 import pytest
 
+from kimchictl.errors import Failed
+from kimchictl.virt.domain import power
+
 POOL = "kīмсhī-storagepool-0"
 
 
@@ -246,6 +249,21 @@ def test_a_step_that_fails_takes_the_others_back(kimchi, driver, template, monke
     kimchi("vm", "create", "web", "--template", "test", "--start", status=1)
     assert set(states(kimchi)) == {"test"}
     assert kimchi("volume", "list", "default-pool", "-o", "json", status=0).json == []
+
+
+def test_of_several_that_all_fail_nothing_is_printed_and_of_the_others_an_array(kimchi, driver, template, monkeypatch):
+    row = ("vm", "create", "web", "--template", "test", "--count", "2", "--start", "-o", "json")
+    real, broken = power.start, ["web-1", "web-2"]
+
+    def start(host, name):
+        if name in broken:
+            raise Failed("no")
+        return real(host, name)
+
+    monkeypatch.setattr(power, "start", start)
+    assert kimchi(*row, status=1).out == ""
+    broken.pop()
+    assert [vm["name"] for vm in kimchi(*row, status=7).json] == ["web-2"]
 
 
 def test_an_interrupt_takes_everything_back(kimchi, driver, template, monkeypatch):

@@ -39,6 +39,6 @@ def probe(app: App, sources: tuple[str, ...], explain: bool) -> int:
     images = used_by_templates([one.image for one in seen], app.templates)
     if explain:
         emit_explained(app, images, [one.evidence for one in seen])
-    elif images or not status:
+    else:
         app.emit_list(images, IMAGES)
     return status

@@ -55,7 +55,7 @@ def export(
         for one in written:
             app.note(f"{one} written")
         return status or failed
-    if documents or everything:
+    if documents or not status:
         text = export_text(documents, len(chosen) != 1)
         write_out(text) if path == "-" else write_file(path, text)
     return status
