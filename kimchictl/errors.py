@@ -11,6 +11,7 @@
     |-- Damaged                    damaged           4   a file or an image cannot be what it says it is
     |-- HostError                  host              5   libvirt is not installed, not reachable, or does not permit it
     |   `-- Disconnected           host            5   the connection broke under a call
+    |       `-- Unconfirmed        host            5   ... that must not be made twice
     |-- Locked                     locked            6   another process holds the lock
     |-- PartlyFailed               partly_failed     7   some of several failed
     `-- TimedOut                   timed_out         8   it did not happen in the time given
@@ -116,6 +117,10 @@ class HostError(KimchiError):
 
 class Disconnected(HostError):
     """The connection to a libvirt host broke under a call: what was asked may have been done, or not."""
+
+
+class Unconfirmed(Disconnected):
+    """It broke under what is not asked for once more, as that would be another change if the first was made."""
 
 
 class Locked(KimchiError):

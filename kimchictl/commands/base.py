@@ -181,7 +181,7 @@ def missing_ok_option(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def names_argument(kind: str, required: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """NAME...: one or more names of `kind`, which a shell completes; "-" reads them from stdin, a line each."""
+    """NAME...: one or more names of `kind`, which a shell completes; "-" reads some from stdin, a line each."""
     return click.argument(
         "names",
         metavar="NAME..." if required else "[NAME]...",
@@ -198,9 +198,11 @@ def name_argument(kind: str, **settings: Any) -> Callable[[Callable[..., Any]], 
 
 
 def expand_names(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
-    """`value` with a lone "-" replaced by the lines of standard input, each name once."""
-    if value == ("-",):
+    """`value` with "-" replaced by the lines of standard input, each name once."""
+    if "-" in value:
         ctx.meta["kimchictl.stdin"] = True
         lines = os.fsdecode(sys.stdin.buffer.read(1 << 24)).split("\n") if sys.stdin else []
-        value = tuple(line.removesuffix("\r") for line in lines if line.strip())
+        place = value.index("-")
+        read = (line.removesuffix("\r") for line in lines if line.strip())
+        value = (*value[:place], *read, *(each for each in value[place:] if each != "-"))
     return tuple(dict.fromkeys(value))

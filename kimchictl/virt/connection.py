@@ -25,6 +25,7 @@ from kimchictl.errors import (
     KimchiError,
     NotFound,
     TimedOut,
+    Unconfirmed,
     UsageError,
     WrongState,
 )
@@ -280,6 +281,17 @@ def asking(subject: str, hint: str | None = None) -> Iterator[None]:
         yield
     except library().libvirtError as error:
         raise translate(error, subject, hint) from None
+
+
+@contextmanager
+def once(host: Host) -> Iterator[None]:
+    """For what must not be done twice, and what follows on it: where the connection breaks, Unconfirmed is raised."""
+    try:
+        yield
+    except KimchiError as error:
+        if isinstance(error, Disconnected) or not host.is_alive:
+            raise Unconfirmed(str(error), error.hint) from None
+        raise
 
 
 def is_code(error: Any, *names: str) -> bool:

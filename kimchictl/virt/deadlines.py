@@ -33,6 +33,15 @@ class Running(Generic[Result]):
         finally:
             self._done.set()
 
+    @property
+    def is_over(self) -> bool:
+        """Whether there is a result, or an exception."""
+        return self._done.is_set()
+
+    def settle(self) -> None:
+        """Come back when it is over."""
+        self._done.wait()
+
     def wait(self, seconds: float | None, what: str) -> Result:
         """Its result, or its exception raised. TimedOut after `seconds` (None: never), saying `what` took so long."""
         if not self._done.wait(seconds):

@@ -40,6 +40,12 @@ def test_names_come_from_stdin(kimchi, driver, monkeypatch):
     assert [name for name, state in states(kimchi).items() if state == "running"] == ["b & <ü>", "c", "test"]
 
 
+def test_names_on_stdin_stand_among_others(kimchi, driver, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"c\n")))
+    said = kimchi("vm", "start", "-", "a", status=0).err
+    assert said.splitlines() == ["vm 'c' started", "vm 'a' started"]
+
+
 def test_no_name_is_wrong_usage_and_no_match_is_none(kimchi, driver):
     kimchi("vm", "start", status=2)
     kimchi("vm", "start", "a", "--all", status=2)

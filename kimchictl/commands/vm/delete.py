@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kimchictl.app import App
+from kimchictl.commands.again import again, whole
 from kimchictl.commands.base import Command, missing_ok_option, pass_app, yes_option
 from kimchictl.commands.vm.chosen import vms_argument
 from kimchictl.units import format_size
@@ -34,14 +35,16 @@ def delete(app: App, names: tuple[str, ...], keep_disks: bool, missing_ok: bool,
     from kimchictl.actions.vms.remove_vm import make_bill, remove, require_same
 
     def act(name: str) -> None:
-        bill = make_bill(app.host, name, template_users(app.templates), keep_disks)
+        def look() -> "Bill":
+            return make_bill(app.host, name, template_users(app.templates), keep_disks)
+
+        bill = again(app, look)
         for line in _lines(bill):
             app.note(line)
         app.confirm(f"deleting vm {bill.name!r}", yes)
         if not yes:
-            require_same(bill, make_bill(app.host, name, template_users(app.templates), keep_disks))
-        remove(app.host, bill)
-        app.note(f"vm {bill.name!r} deleted")
+            require_same(bill, again(app, look))
+        whole(app, bill.name, lambda: remove(app.host, bill), lambda _: f"vm {bill.name!r} deleted")
 
     return app.each(names, act, missing_ok)[1]
 

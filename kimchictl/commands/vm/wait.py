@@ -19,7 +19,8 @@ REACHED = View(("name", "address"), ("name", "address", "addresses"), name="addr
 def wait(app: App, name: str, condition: str, timeout: float) -> None:
     """Wait until a VM runs, is off, has an address, or its agent or ssh answers.
 
-    The address is printed; the others print nothing.
+    The address is printed; the others print nothing. One that is off is waited for, too: something may be about to
+    start it.
 
     \b
     Examples:

@@ -8,7 +8,7 @@ from kimchictl.errors import Exists, Invalid, KimchiError, TimedOut
 from kimchictl.virt.connection import Host, asking, is_code
 from kimchictl.virt.deadlines import answered, within
 from kimchictl.virt.domain.domainread import Description, VmDisk, read_domain
-from kimchictl.virt.domain.listing import ACTIVE, PATIENCE, Vm, state_name
+from kimchictl.virt.domain.listing import ACTIVE, PATIENCE, STARTING, Vm, state_name
 from kimchictl.virt.missing import missing
 from kimchictl.virt.storage.volumes import find_volume, place_of
 
@@ -86,16 +86,26 @@ def descriptions(host: Host) -> Iterator[tuple[str, Description]]:
         saved = {each.name() for each in host.conn.listAllDomains(host.lib.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE)}
     for domain in domains:
         try:
-            yield domain.name(), read_domain(domain.XMLDesc(0), domain.name())
-            if domain.isActive() and domain.isPersistent():
-                inactive = host.lib.VIR_DOMAIN_XML_INACTIVE
-                yield domain.name(), read_domain(domain.XMLDesc(inactive), domain.name())
-            if domain.name() in saved and (document := _saved_xml(host, domain)):
-                yield domain.name(), read_domain(document, domain.name())
+            for said in _all_of(host, domain, domain.name() in saved):
+                yield domain.name(), said
         except host.lib.libvirtError as error:
             if not is_code(error, "NO_DOMAIN"):
                 with asking(f"vm {domain.name()!r}"):
                     raise
+
+
+def all_of(host: Host, domain: Any) -> list[Description]:
+    """What one VM is, what it will be at its next start if it runs, and what its saved memory brings back."""
+    with asking(f"vm {domain.name()!r}"):
+        return list(_all_of(host, domain, has_saved(host, domain)))
+
+
+def _all_of(host: Host, domain: Any, saved: bool) -> Iterator[Description]:
+    yield read_domain(domain.XMLDesc(0), domain.name())
+    if domain.isActive() and domain.isPersistent():
+        yield read_domain(domain.XMLDesc(host.lib.VIR_DOMAIN_XML_INACTIVE), domain.name())
+    if saved and (document := _saved_xml(host, domain)):
+        yield read_domain(document, domain.name())
 
 
 def _saved_xml(host: Host, domain: Any) -> str | None:
@@ -213,9 +223,14 @@ def addresses(host: Host, domain: Any) -> list[str]:
 
 
 def state_of(host: Host, domain: Any) -> str:
-    """Its state as a word; "gone" where it no longer exists."""
+    """Its state as a word; "gone" where it no longer exists, "starting" until a start has made it run.
+
+    To libvirt, and in lists, it is paused meanwhile; but nobody paused it, and nobody has to let it run on.
+    """
     try:
-        return state_name(domain.state(0)[0])
+        state, reason = domain.state(0)
+        starting = (host.lib.VIR_DOMAIN_PAUSED, host.lib.VIR_DOMAIN_PAUSED_STARTING_UP)
+        return STARTING if (state, reason) == starting else state_name(state)
     except host.lib.libvirtError as error:
         if is_code(error, "NO_DOMAIN"):
             return "gone"

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 # virDomainState, in its order.
 STATES = ("nostate", "running", "blocked", "paused", "shutdown", "shutoff", "crashed", "pmsuspended")
-ACTIVE = ("running", "blocked", "paused", "shutdown", "crashed", "pmsuspended")
+STARTING = "starting"  # not one of libvirt's: paused, until a start is through
+ACTIVE = ("running", "blocked", "paused", "shutdown", "crashed", "pmsuspended", STARTING)
 
 PATIENCE = 5.0  # seconds; a thousand guests that run take one
 

@@ -9,36 +9,54 @@ from shlex import quote
 from typing import Any
 
 from kimchictl.errors import Exists, InUse, TimedOut, WrongState
-from kimchictl.virt.connection import Host, asking, is_code, translate
+from kimchictl.virt.connection import Host, asking, is_code, once, translate
 from kimchictl.virt.deadlines import answered
 from kimchictl.virt.domain.domainread import read_domain
 from kimchictl.virt.domain.domains import check_name, find_domain, names, state_of
-from kimchictl.virt.domain.listing import ACTIVE
+from kimchictl.virt.domain.listing import ACTIVE, STARTING
 from kimchictl.virt.storage import presence
 
 POLL_SECONDS = 0.1
+START_PATIENCE = 30.0  # seconds; libvirt itself waits that long for who is at the same VM
+_DEAF = ("paused", "pmsuspended", "crashed")  # a guest that hears nothing
 _LOCKED = 'Failed to get "write" lock'  # how qemu says it, through libvirt, which gives it no code of its own
 
 
 def start(host: Host, name: str, paused: bool = False) -> bool:
-    """Start it. Raises WrongState if it is paused, whatever libvirt says if it does not start."""
+    """Start it. Where somebody else does so already, wait for that.
+
+    Raises WrongState if it is paused, TimedOut, whatever libvirt says if it does not start.
+    """
     domain = find_domain(host, name)
-    state = state_of(host, domain)
-    if state == "paused":
-        raise WrongState(f"vm {name!r} is paused", f"kimchictl vm resume {quote(name)}")
-    if state in ACTIVE:
+    if _is_up(host, domain, name):
         return False
     try:
         domain.createWithFlags(host.lib.VIR_DOMAIN_START_PAUSED if paused else 0)
     except host.lib.libvirtError as error:
-        if _LOCKED in error.get_error_message():
+        if _LOCKED in (error.get_error_message() or ""):
             raise InUse(
                 f"vm {name!r} does not start: another VM, or another program, has one of its disks open",
                 f"kimchictl vm disk list {quote(name)} shows them, kimchictl volume list who else has them, "
                 "kimchictl host check a guest that libvirt lost",
             ) from None
+        if is_code(error, "OPERATION_INVALID") and _is_up(host, domain, name):  # somebody else was quicker
+            return False
         raise translate(error, f"vm {name!r} does not start", _start_first(host, domain, name)) from None
     return True
+
+
+def _is_up(host: Host, domain: Any, name: str) -> bool:
+    """Whether it runs, when nobody is starting it any more."""
+    wait_until(
+        START_PATIENCE,
+        f"vm {name!r} is being started already, and did not run",
+        lambda: state_of(host, domain) != STARTING,
+        f"kimchictl vm wait {quote(name)} running",
+    )
+    state = state_of(host, domain)
+    if state == "paused":
+        raise WrongState(f"vm {name!r} is paused", f"kimchictl vm resume {quote(name)}")
+    return state in ACTIVE
 
 
 def _start_first(host: Host, domain: Any, name: str) -> str | None:
@@ -60,7 +78,7 @@ def ask_to_stop(host: Host, name: str) -> bool:
     state = state_of(host, domain)
     if state in ("shutoff", "gone"):
         return False
-    if state in ("paused", "pmsuspended", "crashed"):
+    if state in _DEAF:
         raise WrongState(f"vm {name!r} is {state} and cannot be asked", f"kimchictl vm stop {quote(name)} --force")
     with asking(f"vm {name!r} does not stop"):
         answered(name, domain.shutdown)
@@ -72,7 +90,7 @@ def power_off(host: Host, name: str) -> bool:
     domain = find_domain(host, name)
     if state_of(host, domain) in ("shutoff", "gone"):
         return False
-    with asking(f"vm {name!r} does not stop"):
+    with asking(f"vm {domain.name()!r} does not stop"):
         try:
             domain.destroy()
         except host.lib.libvirtError as error:
@@ -93,7 +111,7 @@ def suspend(host: Host, name: str) -> bool:
 
 def resume(host: Host, name: str) -> bool:
     """Let a paused one run on, or wake one that sleeps. Raises WrongState if it is off."""
-    domain = _running(host, name, "resumed", ("running", "blocked"))
+    domain = _running(host, name, "resumed", ("running", "blocked", STARTING))
     if domain is None:
         return False
     with asking(f"vm {name!r} cannot be resumed"):
@@ -105,17 +123,24 @@ def resume(host: Host, name: str) -> bool:
 
 
 def reboot(host: Host, name: str) -> None:
-    """Ask the guest to reboot. Raises WrongState if it is off."""
-    domain = _running(host, name, "rebooted", ())
-    with asking(f"vm {name!r} cannot be rebooted"):
+    """Ask the guest to reboot. Raises WrongState if it is off, or paused: it could not hear it."""
+    domain = require_running(host, name, "rebooted")
+    state = state_of(host, domain)
+    if state in _DEAF:
+        verb = "reset" if state == "crashed" else "resume"
+        raise WrongState(f"vm {name!r} is {state} and cannot be asked", f"kimchictl vm {verb} {quote(name)}")
+    with once(host), asking(f"vm {name!r} cannot be rebooted"):
         answered(name, lambda: domain.reboot(0))
 
 
 def reset(host: Host, name: str) -> None:
-    """Press its reset button. Raises WrongState if it is off."""
-    domain = _running(host, name, "reset", ())
-    with asking(f"vm {name!r} cannot be reset"):
+    """Press its reset button; one that is paused stays so, which is said. Raises WrongState if it is off."""
+    domain = require_running(host, name, "reset")
+    paused = state_of(host, domain) == "paused"
+    with once(host), asking(f"vm {name!r} cannot be reset"):
         answered(name, lambda: domain.reset(0))
+    if paused:
+        host.note(f"vm {name!r} is paused still, and starts anew when it runs on: kimchictl vm resume {quote(name)}")
 
 
 def _running(host: Host, name: str, what: str, already: tuple[str, ...]) -> Any:
@@ -147,7 +172,7 @@ def set_autostart(host: Host, name: str, wanted: bool) -> bool:
 def rename(host: Host, name: str, new: str) -> None:
     """Give a VM that is off another name. Raises Exists, WrongState, Invalid."""
     domain = require_renameable(host, name, new)
-    with asking(f"vm {name!r} cannot be renamed"):
+    with once(host), asking(f"vm {name!r} cannot be renamed"):
         domain.rename(new, 0)
 
 
@@ -156,7 +181,7 @@ def require_renameable(host: Host, name: str, new: str) -> Any:
     domain = find_domain(host, name)
     check_name(new)
     if new != name and new in names(host):
-        raise Exists(f"vm {new!r} already exists")
+        raise Exists(f"vm {new!r} already exists", "choose another name")
     state = state_of(host, domain)
     if state != "shutoff":
         raise WrongState(f"vm {name!r} is {state} and cannot be renamed", f"kimchictl vm stop {quote(name)}")
