@@ -155,6 +155,19 @@ def test_of_two_displays_the_one_that_is_named_changes(web, kimchi):
     assert xml(web).count("<graphics") == 2 and "listen='0.0.0.0' passwd='geheim'" in xml(web)
 
 
+def test_saved_memory_keeps_a_vm_from_another_name_until_it_is_dropped(web, kimchi, host):
+    kimchi("vm", "start", "web", status=0)
+    host.run(["virsh", "managedsave", "web"])
+    assert "vm edit web --drop-saved" in kimchi("vm", "edit", "web", "--name", "db", status=4).err
+    both = ("vm", "edit", "web", "--drop-saved", "--name", "db")
+    assert "would be dropped" in kimchi(*both, "--dry-run", status=0).err
+    kimchi(*both, "--max-memory", "1", "--memory", "2G", status=4)
+    assert web.lookupByName("web").hasManagedSaveImage(0)
+    assert "its saved memory dropped" in kimchi(*both, "--title", "x", status=0).err
+    assert not web.lookupByName("db").hasManagedSaveImage(0)
+    assert "has no saved memory" in kimchi("vm", "edit", "db", "--drop-saved", status=0).err
+
+
 def test_the_xml_is_edited_by_hand_and_validated(web, kimchi, tmp_path, monkeypatch):
     editor = tmp_path / "editor"
     monkeypatch.setenv("EDITOR", str(editor))

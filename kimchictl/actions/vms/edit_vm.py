@@ -13,7 +13,7 @@ from kimchictl.catalog.parse import parse as parse_template
 from kimchictl.catalog.records import Template
 from kimchictl.errors import InUse, Invalid, KimchiError, WrongState
 from kimchictl.virt import xml
-from kimchictl.virt.domain import domains, power
+from kimchictl.virt.domain import domains, power, saved
 from kimchictl.virt.domain.definition import difference, parse, read_definition, redefine
 from kimchictl.virt.domain.domainedit import VmChanges, apply
 from kimchictl.virt.domain.listing import ACTIVE
@@ -90,6 +90,23 @@ def _require_sensible(host: "Host", name: str, changes: VmChanges) -> None:
 def _keeps_nvram(root: xml.Element) -> bool:
     system = root.find("os")
     return system is not None and (system.get("firmware") == "efi" or system.find("nvram") is not None)
+
+
+def drop_saved_memory(host: "Host", name: str, dry_run: bool = False) -> bool:
+    """Let a VM that is off start anew, not from saved memory; whether there is any. Raises NotFound."""
+    domain = domains.find_domain(host, name)
+    if not domains.has_saved(host, domain):
+        return False
+    if not dry_run:
+        saved.drop_saved(host, domain)
+    return True
+
+
+def require_renameable(host: "Host", name: str, new: str, drop_saved: bool = False) -> None:
+    """Raises Exists, WrongState, Invalid where it cannot be called `new`; libvirt renames none with saved memory."""
+    domain = power.require_renameable(host, name, new)
+    if not drop_saved:
+        saved.require_none_saved(host, domain, "cannot be renamed")
 
 
 def rename_vm(host: "Host", name: str, new: str) -> None:

@@ -31,6 +31,7 @@ EDITED = View(("name", "live", "later"), ("name", "diff", "live", "later"), sort
 @click.option("--boot", metavar="DEVICE,...", help="What to boot from, in order: hd, cdrom, network, fd.")
 @click.option("--boot-menu/--no-boot-menu", default=None, help="The firmware's menu of what to boot from.")
 @click.option("--autostart/--no-autostart", default=None, help="Start it with the host, or not.")
+@click.option("--drop-saved", is_flag=True, help="Throw away its saved memory, from which it would start, if any.")
 @password_options
 @click.option("--next-start", is_flag=True, help="Leave the running guest as it is: it changes when it starts anew.")
 @click.option("--xml", "by_hand", is_flag=True, help="Edit the domain's XML, for what no option covers.")
@@ -45,6 +46,7 @@ def edit(
     boot: str | None,
     boot_menu: bool | None,
     autostart: bool | None,
+    drop_saved: bool,
     display_password_fd: int | None,
     insecure: bool,
     next_start: bool,
@@ -54,7 +56,8 @@ def edit(
     """Change a VM, one that kimchictl did not make too.
 
     Of a running VM the title, the description, the memory and the vcpus up to their maximum change at once; the rest
-    needs it to be off, or --next-start.
+    needs it to be off, or --next-start. One whose memory was saved (virsh managedsave) goes on from that when it
+    starts, with what it had then; --drop-saved is like cutting its power.
 
     \b
     Examples:
@@ -64,19 +67,24 @@ def edit(
       kimchictl vm edit web --graphics vnc,0.0.0.0 --display-password-fd 3 3< secret --dry-run
       kimchictl vm edit web --xml
     """
-    from kimchictl.actions.vms.edit_vm import edit_vm, edit_xml, rename_vm
+    from kimchictl.actions.vms.edit_vm import drop_saved_memory, edit_vm, edit_xml, rename_vm, require_renameable
     from kimchictl.virt.domain import power
 
     asked = _asked(app, name, changes, title, boot, boot_menu, display_password_fd, insecure)
     if by_hand:
-        if asked or wanted is not None or autostart is not None:
+        if asked or wanted is not None or autostart is not None or drop_saved:
             raise UsageError("--xml takes no other change beside it")
         _report(app, edit_xml(app.host, name, dry_run), dry_run)
         return
-    if not asked and wanted is None and autostart is None:
+    if not asked and wanted is None and autostart is None and not drop_saved:
         raise UsageError(f"nothing to change of vm {name!r}", "see --help for what can be, or give --xml")
     if wanted is not None and wanted != name:
-        power.require_renameable(app.host, name, wanted)
+        require_renameable(app.host, name, wanted, drop_saved)
+    if drop_saved:
+        if asked and not dry_run:  # what is refused drops nothing
+            edit_vm(app.host, name, asked, next_start, dry_run=True)
+        there, done = drop_saved_memory(app.host, name, dry_run), "would be dropped" if dry_run else "dropped"
+        app.note(f"vm {name!r}: its saved memory {done}" if there else f"vm {name!r} has no saved memory")
     if asked:
         _report(app, edit_vm(app.host, name, asked, next_start, dry_run), dry_run)
     if autostart is not None:
