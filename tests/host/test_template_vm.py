@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 
 import pytest
 
@@ -70,6 +71,29 @@ def test_what_was_copied_goes_when_the_template_cannot_be_stored(web, kimchi, mo
     monkeypatch.setattr(from_vm, "keep", full)
     kimchi("template", "create", "golden", "--from-vm", "web", status=1)
     assert os.listdir(pool) == ["web.qcow2"]
+
+
+KILLED = """
+import os, signal, sys
+from kimchictl import cli
+from kimchictl.actions.documents import from_vm
+real, copies = from_vm.clone_volume, []
+def copy(*given):
+    if copies:
+        os.kill(os.getpid(), signal.SIGKILL)
+    copies.append(real(*given))
+    return copies[0]
+from_vm.clone_volume = copy
+cli.main(sys.argv[1:])
+"""
+
+
+def test_copies_that_were_whole_when_it_was_killed_go_with_the_next_one(web, kimchi):
+    pool, create = web("--disk", "size=1G", "--disk", "size=1G"), ("template", "create", "golden", "--from-vm", "web")
+    subprocess.run([sys.executable, "-c", KILLED, *create], capture_output=True)
+    assert set(os.listdir(pool)) == {"web.qcow2", "web-1.qcow2", "golden-base.qcow2"}
+    assert "golden-base.qcow2 deleted" in kimchi(*create, status=0).err
+    assert set(os.listdir(pool)) == {"web.qcow2", "web-1.qcow2", "golden-base.qcow2", "golden-base-2.qcow2"}
 
 
 def test_a_copy_can_be_interrupted(web, kimchi, monkeypatch):

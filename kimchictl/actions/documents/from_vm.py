@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from kimchictl.actions.documents.create_template import Draft, Kept, keep, preview
 from kimchictl.actions.documents.provenance import made
 from kimchictl.actions.storage.clone_volume import clone_volume
-from kimchictl.actions.storage.unfinished import take_back
+from kimchictl.actions.storage.unfinished import Note, note_copy, take_back
 from kimchictl.actions.vms.clone_plan import volume_of
 from kimchictl.actions.vms.provision import undo_volume
 from kimchictl.catalog.fields import MIN_MEMORY
@@ -95,13 +95,20 @@ def keep_from_vm(
 ) -> Kept:
     """Copy the disks and store the template. Whatever goes wrong, the copies are taken back.
 
-    With `state_dir` there is a note of each copy meanwhile, by which what a killed one left is taken back. Raises
-    Exists before anything is copied, and what copying and storing raise.
+    With `state_dir` there is a note of each copy until the template is stored, by which what a killed one left is taken
+    back. Raises Exists before anything is copied, and what copying and storing raise.
     """
     foreseen = preview(store, installed.draft, if_exists)
     if foreseen.done == "skipped":
         return foreseen
     with ExitStack() as undo:
+        notes: list[Note] = []
+
+        def copied(base: Volume) -> None:
+            with uninterrupted():
+                notes.append(note_copy(host, state_dir, base, undo))
+                undo_volume(host, base, undo)
+
         template = installed.draft.template
         disks = list(template.disks or ())
         for index, volume in enumerate(installed.disks):
@@ -109,11 +116,11 @@ def keep_from_vm(
             for sentence in take_back(host, state_dir, pool) if state_dir else ():
                 host.note(sentence)
             name = _free_name(host, volume, pool, foreseen.template.name)
-            base = clone_volume(host, volume.pool, volume.name, pool, name, progress, state_dir)
-            with uninterrupted():
-                undo_volume(host, base, undo)
+            base = clone_volume(host, volume.pool, volume.name, pool, name, progress, state_dir, copied)
             size = max(disks[index].size or 1, -(-(base.capacity or 0) // GIB))
             disks[index] = replace(disks[index], size=size, base=f"pool:{base.pool}/{base.name}")
+        for note in notes:
+            note.done()  # from now on a template may need it
         kept = keep(store, replace(installed.draft, template=replace(template, disks=tuple(disks))), if_exists)
         if kept.done != "skipped":
             undo.pop_all()

@@ -9,7 +9,7 @@ or one that was just being made, if it is as old as the note and empty.
 
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from shlex import quote
 from typing import TYPE_CHECKING, Any
@@ -91,6 +91,15 @@ def noted(
             note.done()
         raise
     note.done()
+
+
+def note_copy(host: "Host", state_dir: str | None, copy: Volume, undo: ExitStack) -> Note:
+    """A note of a copy that is whole, and of use only when all is `done`; it stays if `undo` leaves the copy."""
+    path = new_note(state_dir) if state_dir is not None and not host.is_test else None
+    note = Note(path, host, "copy", copy.pool, copy.name, copy.capacity, is_made=True)
+    note.write()
+    undo.callback(lambda: note.done() if _is_gone(host, copy.pool, copy.name) else None)
+    return note
 
 
 def _is_gone(host: "Host", pool: str, volume: str) -> bool:
