@@ -66,6 +66,19 @@ def test_what_cannot_have_one_is_refused_with_the_reason(create, kimchi, options
     assert listed(kimchi, "name") == []
 
 
+@pytest.mark.parametrize("options", [(), ("--start",)], ids=["of-disks", "of-memory"])
+def test_saved_memory_would_meet_disks_that_went_back(create, kimchi, host, options):
+    create(*options)
+    kimchi("vm", "snapshot", "create", "web", "then", status=0)
+    kimchi("vm", "start", "web", status=0)
+    host.run(["virsh", "managedsave", "web"])
+    refused = kimchi("vm", "snapshot", "revert", "web", "then", status=4).err  # before it asks
+    assert "'web' has saved memory and cannot go back to snapshot 'then'" in refused
+    assert "kimchictl vm edit web --drop-saved" in refused
+    kimchi("vm", "edit", "web", "--drop-saved", status=0)
+    kimchi("vm", "snapshot", "revert", "web", "then", "--yes", status=0)
+
+
 def test_names_and_consent_are_asked_for(create, kimchi):
     create()
     kimchi("vm", "snapshot", "create", "web", "a", status=0)

@@ -104,9 +104,9 @@ def revert(app: App, name: str, snapshot: str, start: bool, yes: bool) -> None:
       kimchictl vm snapshot revert web before-upgrade
       kimchictl vm snapshot revert web before-upgrade --start --yes
     """
-    from kimchictl.virt.domain.snapshots import find_snapshot, revert_snapshot
+    from kimchictl.virt.domain.snapshots import require_revertible, revert_snapshot
 
-    find_snapshot(app.host, name, snapshot)
+    require_revertible(app.host, name, snapshot)
     app.confirm(f"going back to snapshot {snapshot!r} of vm {name!r}, which loses all since then,", yes)
     revert_snapshot(app.host, name, snapshot, start)
     app.note(f"vm {name!r} is as it was in snapshot {snapshot!r}")

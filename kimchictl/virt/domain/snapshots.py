@@ -16,6 +16,7 @@ from kimchictl.virt.connection import Host, asking, is_code
 from kimchictl.virt.domain.domainread import Description, read_domain
 from kimchictl.virt.domain.domains import find_domain, state_of
 from kimchictl.virt.domain.listing import ACTIVE
+from kimchictl.virt.domain.saved import require_none_saved
 
 _EXTERNAL_REVERT = 9_009_000  # libvirt 9.9.0 goes back to external snapshots
 
@@ -179,9 +180,19 @@ def _plugged_vcpus(document: str) -> bool:
 def revert_snapshot(host: Host, name: str, wanted: str, run: bool = False) -> None:
     """Go back to it: the disks as they were, and the guest as it was, or running with `run`.
 
-    Raises NotFound, WrongState for what this libvirt cannot go back to.
+    Raises what `require_revertible` does.
     """
+    require_revertible(host, name, wanted)
+    flags = host.flag("DOMAIN_SNAPSHOT_REVERT_RUNNING") if run else 0
+    with asking(f"vm {name!r} cannot go back to snapshot {wanted!r}"):
+        find_domain(host, name).revertToSnapshot(_handle(host, name, wanted), flags)
+
+
+def require_revertible(host: Host, name: str, wanted: str) -> None:
+    """Raises NotFound, WrongState for what this libvirt cannot go back to."""
     found = find_snapshot(host, name, wanted)
+    # libvirt would leave it, for the next start; on disks that have gone back it would ruin what is on them.
+    require_none_saved(host, find_domain(host, name), f"cannot go back to snapshot {wanted!r}")
     if found.kind == "external" and host.conn.getLibVersion() < _EXTERNAL_REVERT:
         raise WrongState(
             f"snapshot {wanted!r} of vm {name!r} is external, and libvirt before 9.9 cannot go back to it",
@@ -193,15 +204,13 @@ def revert_snapshot(host: Host, name: str, wanted: str, run: bool = False) -> No
             "stands for is what would be overwritten",
             "kimchictl volume download gets the backing file of its disk, and qemu-img snapshot -a goes back in that",
         )
-    flags = host.flag("DOMAIN_SNAPSHOT_REVERT_RUNNING") if run else 0
     with asking(f"vm {name!r} cannot go back to snapshot {wanted!r}"):
-        handle = _handle(host, name, wanted)
-        if found.state != "shutoff" and _plugged_vcpus(handle.getXMLDesc(0)):  # it would power off first
-            raise WrongState(
-                f"snapshot {wanted!r} of vm {name!r} has vcpus that were plugged in, with which qemu loads no memory",
-                "a disk alone goes back, while the vm is off, with: qemu-img snapshot -a SNAPSHOT FILE",
-            )
-        find_domain(host, name).revertToSnapshot(handle, flags)
+        document = _handle(host, name, wanted).getXMLDesc(0)
+    if found.state != "shutoff" and _plugged_vcpus(document):  # it would power off first
+        raise WrongState(
+            f"snapshot {wanted!r} of vm {name!r} has vcpus that were plugged in, with which qemu loads no memory",
+            "a disk alone goes back, while the vm is off, with: qemu-img snapshot -a SNAPSHOT FILE",
+        )
 
 
 def _external_after(host: Host, name: str, found: Snapshot) -> str | None:
