@@ -2,11 +2,20 @@
 
 import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from kimchictl.actions.vms import plan_storage
+from kimchictl.actions.vms.claim import Claim
+from kimchictl.actions.vms.plan_vm import Request
+from kimchictl.catalog.records import Template
+from kimchictl.catalog.resolve import Resolved
+from kimchictl.config import find_places
 from kimchictl.errors import Failed
+from kimchictl.virt.connection import open_host
 from kimchictl.virt.domain import domains, power
 from lab.images import make_image
 
@@ -65,6 +74,28 @@ def test_a_number_that_somebody_else_takes_meanwhile_is_left_out(pool, kimchi, m
     monkeypatch.setattr(domains, "define", define)
     made = kimchi("vm", "create", "web", "--template", "deb", "--count", "2", "-o", "json", status=0).json
     assert [vm["name"] for vm in made] == ["web-2", "web-3"]
+
+
+def test_rows_that_several_processes_make_at_once_get_numbers_of_their_own(pool, kimchi):
+    command = (sys.executable, "-m", "kimchictl", "-q", "vm", "create", "web", "--template", "deb", "--count", "4")
+    for process in [subprocess.Popen(command) for _ in range(4)]:
+        assert process.wait(60) == 0
+    assert set(states(kimchi)) == {f"web-{number}" for number in range(1, 17)}
+
+
+def test_what_a_process_is_about_to_make_is_taken_as_long_as_it_lives(pool, kimchi, host):
+    kimchi("vm", "create", "web-2", "--template", "deb", status=0)
+    state = find_places(os.environ).own_state
+    request = Request(Resolved(Template("deb"), {}), "web", 2)
+    with open_host(host.uri) as there, Claim(there, request, state) as one, Claim(there, request, state) as other:
+        assert (one.take(2), other.take(2)) == (("web-1", "web-3"), ("web-4", "web-5"))
+        assert one.take(1) == ("web-6",)
+        other.__exit__()
+        (kept,) = Path(state, "creating").glob("*.json")
+        kept.write_text(kept.read_text().replace('"pid": ', '"pid": 9'))  # nobody's
+        with Claim(there, request, state) as later:
+            assert later.take(2) == ("web-1", "web-3") and not kept.exists()
+    assert [path.name for path in Path(state, "creating").glob("*.json")] == []
 
 
 def test_what_several_have_in_common_is_looked_at_once(pool, kimchi, monkeypatch, tmp_path):

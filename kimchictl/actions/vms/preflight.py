@@ -81,7 +81,9 @@ class _Look:
     def _names(self) -> list[str]:
         taken = domains.names(self.host)
         wanted, count = self.request.name, self.request.count
-        if wanted is not None and not self.request.is_numbered:
+        if self.request.names:
+            names = list(self.request.names)
+        elif wanted is not None and not self.request.is_numbered:
             names = [wanted]
         else:
             free = (f"{self.request.stem}-{number}" for number in range(1, len(taken) + count + 1))

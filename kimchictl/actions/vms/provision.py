@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from kimchictl.actions.vms.claim import Claim
 from kimchictl.actions.vms.plan_vm import Login, PlannedSeed, PlannedVolume, Request, VmPlan
 from kimchictl.actions.vms.preflight import plan_vms
 from kimchictl.actions.vms.undo import take_back
@@ -80,10 +81,11 @@ def provision_named(
     request: Request,
     plan: VmPlan,
     undo: ExitStack,
+    claim: Claim,
     state_dir: str | None = None,
     goes_on: bool = False,
 ) -> Made:
-    """The same; where its name is one of a row, and another process was quicker to take it, under the next one."""
+    """The same; where its name is one of a row, and somebody was quicker to take it, under the next one."""
     for left in reversed(range(ATTEMPTS)):
         try:
             return provision(host, plan, undo, request.login, state_dir, goes_on)
@@ -91,9 +93,8 @@ def provision_named(
             undo.close()
             if not request.is_numbered or not left:
                 raise
-        plans, findings = plan_vms(host, request)
-        findings.raise_all(f"vm {plans[0].name!r}")
-        plan = plans[0]
+        (plan,), findings = plan_vms(host, replace(request, names=claim.take(1)))
+        findings.raise_all(f"vm {plan.name!r}")
     raise AssertionError("the last attempt returns or raises")
 
 

@@ -9,6 +9,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
+from kimchictl.actions.vms.claim import Claim
 from kimchictl.actions.vms.plan_vm import Request, VmPlan
 from kimchictl.actions.vms.provision import Made, provision_named
 from kimchictl.actions.vms.undo import take_back
@@ -37,9 +38,16 @@ class Provisioning:
     """A context in which `finish` makes the VMs of `plans`, in their order; `start`: and starts them."""
 
     def __init__(
-        self, host: "Host", request: Request, plans: Sequence[VmPlan], start: bool, state_dir: str | None
+        self,
+        host: "Host",
+        request: Request,
+        plans: Sequence[VmPlan],
+        claim: Claim,
+        start: bool,
+        state_dir: str | None,
     ) -> None:
-        self._host, self._request, self._start, self._state_dir = host, request, start, state_dir
+        self._host, self._request, self._claim = host, request, claim
+        self._start, self._state_dir = start, state_dir
         self._waiting = list(reversed(plans))
         self._halves: dict[str, _Half] = {}
         self._undo = ExitStack()
@@ -67,7 +75,9 @@ class Provisioning:
         half = self._halves[plan.name] = _Half()
         self._undo.push(half.undo)
         try:
-            half.made = provision_named(self._host, self._request, plan, half.undo, self._state_dir, self._start)
+            half.made = provision_named(
+                self._host, self._request, plan, half.undo, self._claim, self._state_dir, self._start
+            )
         except KimchiError as error:
             half.undo.close()
             half.error = error

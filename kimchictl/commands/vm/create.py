@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kimchictl.actions.vms.claim import Claim
 from kimchictl.actions.vms.findings import Findings
 from kimchictl.actions.vms.plan_vm import Request, VmPlan, sketch
 from kimchictl.actions.vms.preflight import plan_vms
@@ -110,17 +111,20 @@ def create(
     if not dry_run:
         for sentence in sweep(app.host, app.places.own_state, request.may_be):
             app.note(sentence)
-    plans, findings = plan_vms(app.host, request)
-    findings.raise_all(f"vm {plans[0].name!r}")
-    _say(app, findings)
-    medium = _medium(app, request, plans, media, may_start=not dry_run)
-    if dry_run:
-        _say_plans(app, plans, medium, count > 1)
-        return 0
-    if medium is not None:
-        request, plans = _bring(app, request, medium)
-    with Provisioning(app.host, request, plans, start, app.places.own_state) as making:
-        made, status = app.each([plan.name for plan in plans], lambda each: _made(app, making.finish(each), start))
+    with Claim(app.host, request, app.places.own_state) as claim:
+        if not dry_run:
+            request = replace(request, names=claim.take(count))
+        plans, findings = plan_vms(app.host, request)
+        findings.raise_all(f"vm {plans[0].name!r}")
+        _say(app, findings)
+        medium = _medium(app, request, plans, media, may_start=not dry_run)
+        if dry_run:
+            _say_plans(app, plans, medium, count > 1)
+            return 0
+        if medium is not None:
+            request, plans = _bring(app, request, medium)
+        with Provisioning(app.host, request, plans, claim, start, app.places.own_state) as making:
+            made, status = app.each([plan.name for plan in plans], lambda each: _made(app, making.finish(each), start))
     emit_vms(app, made, count > 1)
     return status
 
