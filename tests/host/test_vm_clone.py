@@ -142,7 +142,8 @@ if where == "noting":
 if where == "defining":
     domains.define = die
 if where == "defined":
-    clone_vm.copy_nvram = die
+    define = clone_vm.define_vm
+    clone_vm.define_vm = lambda *given: (define(*given), die())
 cli.main(sys.argv[1:])
 """
 
@@ -209,8 +210,8 @@ def test_a_source_that_is_started_while_it_is_linked_is_left_as_it_was(web, kimc
 
 def test_a_source_that_is_started_on_its_new_disk_keeps_it(web, kimchi, monkeypatch):
     pool = web()
-    meanwhile(monkeypatch, clone_vm, "define_vm", lambda: kimchi("vm", "start", "web", status=0))
-    monkeypatch.setattr(clone_vm, "copy_nvram", lambda *given: (_ for _ in ()).throw(Failed("no")))
+    meanwhile(monkeypatch, clone_vm, "copied", lambda: kimchi("vm", "start", "web", status=0))
+    monkeypatch.setattr(clone_vm, "define_vm", lambda *given: (_ for _ in ()).throw(Failed("no")))
     assert "keeps its new disks" in kimchi("vm", "clone", "web", "--linked", status=1).err
     kimchi("vm", "stop", "web", "--force", status=0)
     assert shown(kimchi, "web")["disks"][0]["source"] == str(pool / "web-1.qcow2")

@@ -7,6 +7,7 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from kimchictl.actions.storage.uses import uses_of
+from kimchictl.actions.vms.carry_nvram import look_for_variables
 from kimchictl.actions.vms.unfinished import volumes_look
 from kimchictl.actions.vms.vm_usage import as_raw, disk_volume, label
 from kimchictl.catalog.naming import clone_name
@@ -55,6 +56,8 @@ def plan_clone(host: "Host", name: str, new: str | None, linked: bool) -> CloneP
             f"vm {name!r} has snapshots, which its new disks would not", "clone it in full, or delete them first"
         )
     before = xml.serialize(read_definition(host, domain))
+    if domains.describe(host, name).uefi:
+        look_for_variables(host, title)
     own, notes = [], []
     if belongings_of(host, domain).saved:
         if linked:

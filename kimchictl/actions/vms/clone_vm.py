@@ -18,6 +18,7 @@ from kimchictl import files
 from kimchictl.actions.host.notes import DIRECTORY
 from kimchictl.actions.storage import unfinished
 from kimchictl.actions.storage.clone_volume import clone_volume
+from kimchictl.actions.vms.carry_nvram import copied
 from kimchictl.actions.vms.clone_plan import ClonePlan, require_as_planned
 from kimchictl.actions.vms.plan_vm import PlannedVolume, volume_name
 from kimchictl.actions.vms.provision import define_vm, make_volume, new_uuid, undo_volume
@@ -32,7 +33,6 @@ from kimchictl.virt.domain import domains
 from kimchictl.virt.domain.copydomain import as_clone, put_image
 from kimchictl.virt.domain.definition import parse, redefine
 from kimchictl.virt.domain.domainread import VmDisk
-from kimchictl.virt.domain.nvram import copy_nvram
 from kimchictl.virt.secrets import share_secrets
 from kimchictl.virt.storage import volumes
 from kimchictl.virt.storage.volumes import Volume
@@ -81,8 +81,8 @@ def clone_vm(
             require_as_planned(host, plan)
         document = xml.serialize(clone)
         share_secrets(host, document, uuid)
-        define_vm(host, plan.name, document, undo, note, uuid)
-        copy_nvram(host, plan.source, plan.name)
+        with copied(host, plan.source, plan.name, state_dir):
+            define_vm(host, plan.name, document, undo, note, uuid)
         undo.pop_all()
     note.done()
     return plan.name

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kimchictl.actions.documents.editor import edit_until
 from kimchictl.actions.documents.host_names import memory_problem
+from kimchictl.actions.vms.carry_nvram import moved, sweep_carried
 from kimchictl.catalog.parse import parse as parse_template
 from kimchictl.catalog.records import Template
 from kimchictl.errors import InUse, Invalid, KimchiError, WrongState
@@ -18,7 +19,7 @@ from kimchictl.virt.domain.definition import difference, parse, read_definition,
 from kimchictl.virt.domain.domainedit import VmChanges, apply
 from kimchictl.virt.domain.listing import ACTIVE
 from kimchictl.virt.domain.live import apply_live, require_live
-from kimchictl.virt.domain.nvram import move_nvram, nvram_path
+from kimchictl.virt.domain.nvram import nvram_path
 from kimchictl.virt.secrets import forget_unneeded
 
 if TYPE_CHECKING:
@@ -109,14 +110,16 @@ def require_renameable(host: "Host", name: str, new: str, drop_saved: bool = Fal
         saved.require_none_saved(host, domain, "cannot be renamed")
 
 
-def rename_vm(host: "Host", name: str, new: str) -> None:
+def rename_vm(host: "Host", name: str, new: str, state_dir: str | None = None) -> None:
     """Give a VM that is off another name, and its NVRAM, too; its disks keep theirs. Secrets that it has no more go.
 
-    Raises Exists, WrongState, Invalid.
+    With `state_dir`, what killed processes left of NVRAM is taken back before. Raises Exists, WrongState, Invalid.
     """
-    nvram = nvram_path(host, name)
-    power.rename(host, name, new)
-    move_nvram(host, nvram, new)
+    for sentence in sweep_carried(host, state_dir) if state_dir is not None else ():
+        host.note(sentence)
+    name = power.require_renameable(host, name, new).name()
+    with moved(host, name, new, state_dir):
+        power.rename(host, name, new)
     forget_unneeded(host, domains.find_domain(host, new).UUIDString())
 
 

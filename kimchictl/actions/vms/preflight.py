@@ -10,6 +10,7 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from kimchictl.actions.vms.access import check_readable
+from kimchictl.actions.vms.carry_nvram import look_for_variables
 from kimchictl.actions.vms.findings import Findings
 from kimchictl.actions.vms.plan_storage import PlannedStorage
 from kimchictl.actions.vms.plan_vm import Request, VmPlan, assemble, is_block
@@ -19,7 +20,7 @@ from kimchictl.errors import Exists, Invalid, KimchiError, NotFound, WrongState,
 from kimchictl.virt.capabilities import ASSUMED, Machine, host_memory
 from kimchictl.virt.domain import domains
 from kimchictl.virt.domain.domainplan import Medium, medium
-from kimchictl.virt.domain.machine import find_machine
+from kimchictl.virt.domain.machine import find_machine, wants_uefi
 from kimchictl.virt.models import missing_devices
 from kimchictl.virt.storage import presence, volumes
 
@@ -71,6 +72,8 @@ class _Look:
         storage = PlannedStorage(self.host, self.request, self.findings)
         plans = []
         for name in names:
+            if wants_uefi(self.template, machine):
+                self.findings.check(partial(look_for_variables, self.host, name))
             planned, seed = storage.disks(name), storage.seed(name)
             plans.append(assemble(self.request, name, planned, media, machine, networks, storage.blocks, seed))
         storage.check_space()

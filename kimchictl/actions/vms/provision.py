@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from kimchictl.actions.vms.claim import Claim
+from kimchictl.actions.vms.carry_nvram import require_no_variables
 from kimchictl.actions.vms.plan_vm import Login, PlannedSeed, PlannedVolume, Request, VmPlan
 from kimchictl.actions.vms.preflight import plan_vms
 from kimchictl.actions.vms.undo import take_back
@@ -21,6 +22,7 @@ from kimchictl.virt import secrets
 from kimchictl.virt.domain import domains
 from kimchictl.virt.domain.domainplan import Medium
 from kimchictl.virt.domain.domainxml import domain_xml
+from kimchictl.virt.domain.machine import wants_uefi
 from kimchictl.virt.domain.undefine import undefine_vm
 from kimchictl.virt.storage import volumes
 
@@ -58,6 +60,8 @@ def provision(
     it `goes_on`, as it is to be started, also after the VM is defined. Raises whatever went wrong, with nothing undone
     yet.
     """
+    if wants_uefi(plan.domain.template, plan.domain.machine):
+        require_no_variables(host, plan.name)  # they would be its own, and go when it is undone
     note = note_for(state_dir, host, plan.name, goes_on)
     undo.callback(note.done)
     made = [make_volume(host, volume, undo, note) for volume in plan.volumes]

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from kimchictl.actions.host.notes import find_notes, is_abandoned, new_note, remove_note, write_note
 from kimchictl.actions.storage.unfinished import in_use, is_ours, is_sound
+from kimchictl.actions.vms.carry_nvram import sweep_carried
 from kimchictl.errors import KimchiError, NotFound
 from kimchictl.virt.connection import asking
 from kimchictl.virt.domain import domains
@@ -130,7 +131,7 @@ def sweep(host: "Host", state_dir: str, is_wanted: Callable[[str], bool]) -> lis
 
     A VM that they defined goes if its name `is_wanted`; else it is left with all that is its, for another time.
     """
-    said: list[str] = []
+    said = sweep_carried(host, state_dir)
     for path, record in find_notes(state_dir, host.uri):
         if not _is_sound(record) or not is_abandoned(record):
             continue

@@ -96,7 +96,7 @@ def edit(
             app.note(f"vm {name!r} {state}{' already' if already else ''}")
     if wanted is not None and wanted != name:
         if not dry_run:
-            rename_vm(app.host, name, wanted)
+            rename_vm(app.host, name, wanted, app.places.own_state)
         app.note(f"vm {name!r} {'would be' if dry_run else 'is now'} {wanted!r}")
 
 

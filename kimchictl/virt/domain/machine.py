@@ -102,6 +102,11 @@ def machine_type(template: Template, arch: str) -> str:
     return _MACHINES.get(arch, "virt")
 
 
+def wants_uefi(template: Template, machine: Machine) -> bool:
+    """Whether a guest of `template` on `machine` has UEFI."""
+    return (template.firmware or default_firmware(_arch(template, machine))) == "uefi"
+
+
 def default_firmware(arch: str) -> str:
     """The firmware of a guest of `arch` whose template names none."""
     return "uefi" if arch in _UEFI_ONLY else "bios"

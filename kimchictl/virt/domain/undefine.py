@@ -7,6 +7,7 @@ from kimchictl.errors import NotFound
 from kimchictl.virt.connection import Host, asking, is_code
 from kimchictl.virt.domain.domainread import read_domain
 from kimchictl.virt.domain.domains import find_domain
+from kimchictl.virt.domain.nvram import nvram_sharers
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +46,19 @@ def _count(host: Host, ask: Any) -> int:
 def undefine_vm(host: Host, name: str) -> None:
     """Forget a VM that is off; a transient one is gone already.
 
-    The flags are those it needs: drivers refuse what they do not know.
+    The flags are those it needs: drivers refuse what they do not know. NVRAM that another VM has, too, stays.
     """
     try:
         domain = find_domain(host, name)
     except NotFound:
         return
     has = belongings_of(host, domain)
+    uefi = (has.uefi or has.nvram) and not host.is_test
+    shared = uefi and nvram_sharers(host, domain.name())
     flags = 0
     for present, what in (
-        ((has.uefi or has.nvram) and not host.is_test, "NVRAM"),
+        (uefi and not shared, "NVRAM"),
+        (uefi and shared, "KEEP_NVRAM"),
         (has.tpm and not host.is_test, "TPM"),
         (has.snapshots, "SNAPSHOTS_METADATA"),
         (has.checkpoints, "CHECKPOINTS_METADATA"),

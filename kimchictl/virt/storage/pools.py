@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from shlex import quote
 from typing import Any, TypeVar
 
-from kimchictl.errors import Disconnected, Locked, TimedOut, WrongState
+from kimchictl.errors import Disconnected, Locked, NotFound, TimedOut, WrongState
 from kimchictl.virt import xml
 from kimchictl.virt.connection import Host, asking, is_code, translate
 from kimchictl.virt.deadlines import all_within, within
@@ -83,7 +83,14 @@ def outline(host: Host, name: str) -> tuple[str, str | None, int]:
 
 def pools_at(host: Host, directory: str) -> list[str]:
     """The names of the active pools whose directory is `directory`."""
-    return [name for name in names(host, active_only=True) if outline(host, name)[1] == directory]
+    return [name for name in names(host, active_only=True) if _target(host, name) == directory]
+
+
+def _target(host: Host, name: str) -> str | None:
+    try:
+        return outline(host, name)[1]
+    except NotFound:
+        return None  # gone meanwhile
 
 
 def names(host: Host, active_only: bool = False) -> list[str]:
