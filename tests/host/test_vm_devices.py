@@ -248,6 +248,7 @@ def test_interfaces_that_cannot_be_are_refused(web, kimchi):
 
 def test_a_bridge_that_is_not_there_is_said_while_it_is_off_and_refused_while_it_runs(web, kimchi):
     assert "bridge 'nosuch' is not there" in kimchi("vm", "nic", "set", "web", "0", "--network", "bridge=nosuch").err
+    assert f"vm nic set web {nics(kimchi)[0]['mac']} --network NAME" in kimchi("vm", "start", "web").err
     kimchi("vm", "nic", "set", "web", "0", "--network", "default", status=0)
     kimchi("vm", "start", "web", status=0)
     assert "--next-start" in kimchi("vm", "nic", "attach", "web", "bridge=nosuch", status=3).err

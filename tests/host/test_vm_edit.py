@@ -168,6 +168,13 @@ def test_saved_memory_keeps_a_vm_from_another_name_until_it_is_dropped(web, kimc
     assert "has no saved memory" in kimchi("vm", "edit", "db", "--drop-saved", status=0).err
 
 
+def test_where_saved_memory_does_not_go_on_a_start_says_how_to_do_without(web, kimchi, host, tmp_path):
+    kimchi("vm", "start", "web", status=0)
+    host.run(["virsh", "managedsave", "web"])
+    (tmp_path / "deb.iso").unlink()
+    assert "vm edit web --drop-saved" in kimchi("vm", "start", "web").err
+
+
 def test_the_xml_is_edited_by_hand_and_validated(web, kimchi, tmp_path, monkeypatch):
     editor = tmp_path / "editor"
     monkeypatch.setenv("EDITOR", str(editor))

@@ -12,7 +12,7 @@ from kimchictl.errors import Exists, InUse, TimedOut, WrongState
 from kimchictl.virt.connection import Host, asking, is_code, once, translate
 from kimchictl.virt.deadlines import answered
 from kimchictl.virt.domain.domainread import read_domain
-from kimchictl.virt.domain.domains import check_name, find_domain, names, state_of
+from kimchictl.virt.domain.domains import check_name, find_domain, has_saved, names, state_of
 from kimchictl.virt.domain.listing import ACTIVE, STARTING
 from kimchictl.virt.storage import presence
 
@@ -60,7 +60,7 @@ def _is_up(host: Host, domain: Any, name: str) -> bool:
 
 
 def _start_first(host: Host, domain: Any, name: str) -> str | None:
-    """The command that starts what the VM needs and what is inactive."""
+    """The next step where the VM needs what is inactive or not there, or started from saved memory."""
     with asking(f"vm {name!r}"):
         said = read_domain(domain.XMLDesc(host.lib.VIR_DOMAIN_XML_INACTIVE), name)
     networks = [("network", nic.name) for nic in said.nics if nic.type == "network" and nic.name]
@@ -69,6 +69,11 @@ def _start_first(host: Host, domain: Any, name: str) -> str | None:
     for kind, needed in [*networks, *pools]:
         if states[kind](host, needed) == "inactive":
             return f"kimchictl {kind} start {quote(needed)}"
+    for nic in said.nics:
+        if nic.type == "bridge" and presence.has_bridge(host, nic.name or "") is False:
+            return f"bridge {nic.name!r} is not there; kimchictl vm nic set {quote(name)} {nic.mac} --network NAME"
+    if has_saved(host, domain):
+        return f"it goes on from saved memory; kimchictl vm edit {quote(name)} --drop-saved lets it start anew"
     return None
 
 
