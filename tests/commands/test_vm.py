@@ -241,6 +241,24 @@ def test_all_that_is_wrong_is_said_at_once(kimchi, driver, template):
     assert "kimchictl network start default" in error and "kimchictl pool create default --type dir" in error
 
 
+@pytest.mark.parametrize("option", [(), ("--dry-run",)])
+def test_wrong_usage_and_missing_files_are_said_with_the_rest_by_a_dry_run_too(kimchi, driver, template, option):
+    wide = ("vm", "create", "web", "--template", "test", "--graphics", "vnc,0.0.0.0", *option)
+    assert "--insecure" in kimchi(*wide, status=2).err
+    error = kimchi(*wide, "--cloud-init", "/nonexistent/user", "--pool", "nosuch", status=4).err
+    for part in ("a display on 0.0.0.0", "user data '/nonexistent/user' do not exist", "pool 'nosuch' does not exist"):
+        assert part in error
+    kimchi(*wide, "--insecure", status=0)
+
+
+@pytest.mark.parametrize(("label", "noted"), [("Debian 12.5.0 amd64 n", True), ("Ubuntu 14.04", False)])
+def test_cloud_init_data_for_an_installer_that_reads_none_are_noted(kimchi, driver, image, tmp_path, label, noted):
+    (tmp_path / "user").write_text("#cloud-config\n")
+    kimchi("template", "create", "iso", "--cdrom", image(label), status=0)
+    said = kimchi("vm", "create", "--template", "iso", "--cloud-init", tmp_path / "user", "--dry-run", status=0).err
+    assert ("reads no cloud-init data" in said) is noted
+
+
 def test_a_step_that_fails_takes_the_others_back(kimchi, driver, template, monkeypatch):
     def fail(*_):
         raise libvirt.libvirtError("no")

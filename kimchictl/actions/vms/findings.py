@@ -2,8 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from kimchictl.errors import Invalid, KimchiError
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(slots=True)
@@ -13,13 +16,23 @@ class Findings:
     problems: list[KimchiError] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
-    def check(self, look: Callable[[], object]) -> None:
-        """Keep the error that `look` raises."""
+    def ask(self, look: Callable[[], Answer]) -> Answer | None:
+        """What `look` gives; None where it raises an error, which is kept."""
         try:
-            look()
+            return look()
         except KimchiError as error:
             if str(error) not in map(str, self.problems):
                 self.problems.append(error)
+            return None
+
+    def check(self, look: Callable[[], object]) -> None:
+        """Keep the error that `look` raises."""
+        self.ask(look)
+
+    def add(self, others: "Findings") -> None:
+        """What was found elsewhere, too."""
+        self.problems += others.problems
+        self.notes += others.notes
 
     def raise_all(self, what: str) -> None:
         """Raise what is wrong, all in one sentence."""

@@ -98,13 +98,11 @@ def create(
     stored = TEMPLATES.read(app.templates.get(template))
     whole = merge(stored, changes, f"a VM of template {template!r}") if changes else stored
     request = Request(resolve(whole, defaults_of(app.config)), name, count, pool, title, whole.description)
-    request = replace(request, user_data=_user_data(cloud_init, request.resolved.template.cloud_init))
+    request, said = _with_what_is_given(request, cloud_init, display_password_fd, insecure or print_xml, not dry_run)
     if print_xml:
+        said.raise_all(f"a vm of template {template!r}")
         _print_xml(app, request, media)
         return 0
-    shown = request.resolved.template.graphics or Graphics()
-    if not dry_run or display_password_fd is not None:
-        request = replace(request, password=display_password(shown.type, shown.listen, display_password_fd, insecure))
     if driver_disc and request.resolved.template.os_distro == "windows":
         request = replace(request, drivers=_driver_disc(app))
     request = _settled(app, request, dry_run)
@@ -115,6 +113,7 @@ def create(
         if not dry_run:
             request = replace(request, names=claim.take(count))
         plans, findings = plan_vms(app.host, request)
+        findings.add(said)
         findings.raise_all(f"vm {plans[0].name!r}")
         _say(app, findings)
         medium = _medium(app, request, plans, media, may_start=not dry_run)
@@ -129,13 +128,20 @@ def create(
     return status
 
 
-def _user_data(path: str | None, named: str | None) -> bytes | None:
-    """The user data in the file `path`, else in that which the template names. Raises NotFound, Failed, Invalid."""
-    if path is None and named is None:
-        return None
-    from kimchictl.actions.vms.user_data import read_user_data
+def _with_what_is_given(
+    request: Request, cloud_init: str | None, fd: int | None, insecure: bool, may_ask: bool
+) -> tuple[Request, Findings]:
+    """`request` with the password of its display and its user data: the file's, else those that its template names."""
+    template, said = request.resolved.template, Findings()
+    shown, path = template.graphics or Graphics(), cloud_init if cloud_init is not None else template.cloud_init
+    password = said.ask(lambda: display_password(shown.type, shown.listen, fd, insecure, may_ask=may_ask))
+    if path is None:
+        return replace(request, password=password), said
+    from kimchictl.actions.vms.user_data import in_vain, read_user_data
 
-    return read_user_data(path if path is not None else named or "")
+    if note := in_vain(template):
+        said.notes.append(note)
+    return replace(request, password=password, user_data=said.ask(lambda: read_user_data(path))), said
 
 
 def _driver_disc(app: App) -> str | None:

@@ -35,11 +35,11 @@ def is_loopback(address: str | None) -> bool:
 
 
 def display_password(
-    kind: str, listen: str | None, fd: int | None, insecure: bool, has_one: bool = False
+    kind: str, listen: str | None, fd: int | None, insecure: bool, has_one: bool = False, may_ask: bool = True
 ) -> str | None:
     """The password for a display of `kind` on `listen`, None for none. Raises UsageError where one is needed.
 
-    `has_one`: it has one already, which may stay.
+    `has_one`: it has one already, which may stay. Without `may_ask` nobody is asked, who could be.
     """
     if fd is not None:
         return _checked(_read(fd), kind)
@@ -52,6 +52,8 @@ def display_password(
             f"a display on {listen} can be reached from elsewhere and has no password",
             "give it one with --display-password-fd, or let it be with --insecure",
         )
+    if not may_ask:
+        return None
     return _checked(click.prompt(_question(kind), hide_input=True, confirmation_prompt=True, err=True), kind)
 
 
