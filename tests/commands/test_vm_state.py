@@ -89,3 +89,20 @@ def test_starts_that_a_ctrl_c_came_too_late_for_are_told(kimchi, driver, monkeyp
     monkeypatch.setattr(libvirt.virDomain, "createWithFlags", interrupted)
     said = kimchi("vm", "start", "a", "b", status=130).err
     assert "vm 'a' started" in said and "vm 'b' started" in said and said.endswith("interrupted\n")
+
+
+def test_a_change_that_a_ctrl_c_came_too_late_for_is_told(kimchi, driver, monkeypatch):
+    define = libvirt.virConnect.defineXMLFlags
+
+    def interrupted(connection, document, flags):
+        os.kill(os.getpid(), signal.SIGINT)
+        return define(connection, document, flags)
+
+    monkeypatch.setattr(libvirt.virConnect, "defineXMLFlags", interrupted)
+    said = kimchi("vm", "edit", "a", "--description", "new", status=130).err
+    assert "vm 'a' changed" in said and said.endswith("interrupted\n")
+
+
+def test_a_name_that_is_its_own_or_taken_is_said(kimchi, driver):
+    assert "vm 'a' is called so already" in kimchi("vm", "edit", "a", "--name", "a", status=0).err
+    assert "hint: choose another name" in kimchi("vm", "edit", "a", "--name", "b", status=4).err

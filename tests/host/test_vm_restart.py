@@ -68,8 +68,66 @@ def test_what_is_asked_meanwhile_is_asked_once_more(own, kimchi, monkeypatch):
 def test_what_must_not_be_done_twice_is_not(own, kimchi, monkeypatch):
     kimchi("vm", "start", "web", status=0)
     broken_once(monkeypatch, power, "state_of", own, restart=True)
-    failed = kimchi("vm", "reset", "web", status=5)
-    assert "the connection to libvirt broke" in failed.err and "once more" not in failed.err
+    assert "once more" in kimchi("vm", "reset", "web", status=0).err  # it was only looked at
+    broken_once(monkeypatch, libvirt.virDomain, "reset", own, restart=True)
+    failed = kimchi("vm", "reset", "web", status=5).err
+    assert "broke" in failed and "once more" not in failed
+    assert "vm 'web' is running now" in failed and "hint: see whether it was done: kimchictl vm show web" in failed
+
+
+def broken(monkeypatch, name, host, done):
+    """The answer to the first call of virDomain.`name`, which is `done` or not, is lost: the daemon restarts."""
+    real, calls = getattr(libvirt.virDomain, name), []
+
+    def call(domain, *given):
+        calls.append(name)
+        if len(calls) > 1:
+            return real(domain, *given)
+        if done:
+            real(domain, *given)
+        stop(host)
+        host.run(["libvirtd", "-d", *CONFIGURED])
+        return domain.info() and real(domain, *given)  # over what is no connection any more
+
+    monkeypatch.setattr(libvirt.virDomain, name, call)
+
+
+def devices(kimchi, kind):
+    """What the next start does to each."""
+    return [each["pending"] for each in kimchi("vm", kind, "list", "web", "-o", "json", status=0).json]
+
+
+@pytest.mark.parametrize("done", [True, False])
+def test_a_device_is_attached_once_whether_it_was_done_or_not(own, kimchi, monkeypatch, done):
+    kimchi("vm", "start", "web", status=0)
+    for kind, what, before in (("nic", "user", []), ("disk", "--size=8M", devices(kimchi, "disk"))):
+        with monkeypatch.context() as patch:
+            broken(patch, "attachDeviceFlags", own, done)
+            assert "looking what is left" in kimchi("vm", kind, "attach", "web", what, status=0).err
+        there = devices(kimchi, kind)
+        assert len(there) == len(before) + 1 and not any(there)
+
+
+def test_a_change_of_the_definition_is_made_once_more(own, kimchi, monkeypatch):
+    with monkeypatch.context() as patch:
+        broken_once(patch, libvirt.virConnect, "defineXMLFlags", own, restart=True)
+        assert "vm 'web' changed" in kimchi("vm", "edit", "web", "--title", "new", status=0).err
+    broken_once(monkeypatch, domains, "note_saved", own, restart=True)  # it is changed by then
+    assert "vm 'web' is now as it was to be" in kimchi("vm", "edit", "web", "--boot", "hd", status=0).err
+
+
+def test_a_medium_is_ejected_and_inserted_all_the_same(own, kimchi, monkeypatch, tmp_path):
+    kimchi("vm", "start", "web", status=0)
+    for command in (("eject", "web"), ("insert", "web", tmp_path / "deb.iso")):
+        with monkeypatch.context() as patch:
+            broken(patch, "updateDeviceFlags", own, done=False)
+            kimchi("vm", "cdrom", *command, status=0)
+
+
+def test_a_vm_is_deleted_with_all_that_is_its_own(own, kimchi, monkeypatch, tmp_path):
+    broken(monkeypatch, "undefineFlags", own, done=True)
+    kimchi("vm", "delete", "web", "--yes", status=0)
+    assert os.listdir(tmp_path / "pool") == []
 
 
 @pytest.mark.parametrize(("where", "name"), [(domains, "define"), (power, "start")])

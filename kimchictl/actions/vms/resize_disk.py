@@ -55,7 +55,7 @@ def plan_resize(host: "Host", name: str, target: str, wanted: Callable[[int], in
 
 def resize_disk(host: "Host", plan: Resize) -> None:
     """Do it. Raises WrongState, Invalid, Failed."""
-    scope, target = plan.scope, plan.disk.target
+    scope, target = devices.renewed(host, plan.scope), plan.disk.target
     subject = f"disk {target!r} of vm {scope.name!r} cannot be resized"
     if scope.live:
         flags = host.lib.VIR_DOMAIN_BLOCK_RESIZE_BYTES

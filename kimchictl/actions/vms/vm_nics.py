@@ -10,6 +10,7 @@ from kimchictl.actions.vms.preflight import lacks_bridge, no_bridge, require_net
 from kimchictl.catalog.records import Network
 from kimchictl.errors import Invalid, NotFound, UsageError, WrongState
 from kimchictl.virt import xml
+from kimchictl.virt.connection import once
 from kimchictl.virt.domain import devices
 from kimchictl.virt.domain.devices import Scope
 from kimchictl.virt.domain.domainread import VmNic, read_nic
@@ -83,7 +84,8 @@ def attach_nic(host: "Host", name: str, network: Network, mac: str | None = None
     xml.add(element, "model", type=model)
     before = {each.mac for each in list_nics_of(host, scope)}
     devices.attach(host, scope, element)
-    added = list_nics_of(host, scope)
+    with once(host):
+        added = list_nics_of(host, devices.renewed(host, scope))
     return next((each for each in added if each.mac not in before), added[-1])
 
 
@@ -163,10 +165,11 @@ def set_nic(
         devices.update(host, replace(scope, config=False), element)
     if scope.config:
         # What it is plugged into there may differ from the guest's, and stays.
+        scope = devices.renewed(host, scope)
         for own in devices.find_devices(host, scope, f"interface/mac[@address='{nic.mac}']/..", live=False)[:1]:
             _change(own, network, link, model)
             _redefine(host, scope, nic, own)
-    return next(each for each in list_nics_of(host, scope) if each.mac == nic.mac)
+    return next(each for each in list_nics_of(host, devices.renewed(host, scope)) if each.mac == nic.mac)
 
 
 _LATER = "--next-start changes it for when it starts anew; or stop it first"

@@ -3,6 +3,7 @@
 import click
 
 from kimchictl.app import App
+from kimchictl.commands.again import again
 from kimchictl.commands.base import Group, name_argument, pass_app
 from kimchictl.commands.completing import complete
 from kimchictl.commands.vm.disk import next_start_option
@@ -62,7 +63,9 @@ def insert(
         source, login = bring_url(app, source, media, not no_check)
     elif media is not None:
         raise UsageError("--media is for the image behind a URL", f"{source} is none")
-    drive, before, notes = vm_media.insert(app.host, name, source, target, next_start, login, force)
+    drive, before, notes = again(
+        app, lambda: vm_media.insert(app.host, name, source, target, next_start, login, force), name
+    )
     for note in notes:
         app.note(note)
     app.note(f"{given} inserted into drive {drive!r} of vm {name!r}" + (f"; {before} is out" if before else ""))
@@ -84,6 +87,6 @@ def eject(app: App, name: str, target: str | None, force: bool, next_start: bool
     """
     from kimchictl.actions.vms import vm_media
 
-    drive, before = vm_media.eject(app.host, name, target, next_start, force)
+    drive, before = again(app, lambda: vm_media.eject(app.host, name, target, next_start, force), name)
     place = f"drive {drive!r} of vm {name!r}"
     app.note(f"{before} ejected from {place}" if before else f"{place} is empty already")

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import click
 
 from kimchictl.app import App
+from kimchictl.commands.again import again, whole
 from kimchictl.commands.base import Group, list_options, name_argument, pass_app, yes_option
 from kimchictl.commands.completing import complete
 from kimchictl.commands.volume.views import DISK_SIZE, NEW_SIZE
@@ -87,6 +88,7 @@ def attach(
       kimchictl vm disk attach web --size 20G
       kimchictl vm disk attach web pool:default/data.qcow2
     """
+    from kimchictl.actions.documents.usage import template_users
     from kimchictl.actions.vms.vm_disks import NewDisk, attach_disk
 
     if (source is None) == (size is None):
@@ -94,8 +96,13 @@ def attach(
     if source is not None and pool is not None:
         raise UsageError("--pool is for a new disk", "a volume is written pool:POOL/VOLUME")
     new = NewDisk(source, size, pool, form, bus, readonly, shared)
-    done = attach_disk(app.host, name, new, next_start, app.places.own_state)
-    app.note(f"disk {done.target!r} attached to vm {name!r}: {done.source}")
+    templates = template_users(app.templates) if source is not None else None
+    done = whole(
+        app,
+        name,
+        lambda: attach_disk(app.host, name, new, next_start, app.places.own_state, templates),
+        lambda done: f"disk {done.target!r} attached to vm {name!r}: {done.source}",
+    )
     if app.format not in ("table", "wide"):
         app.emit(done, View(("target", "source", "made"), ("target", "source", "made"), name="target"))
 
@@ -115,8 +122,12 @@ def detach(app: App, name: str, target: str, next_start: bool) -> None:
     """
     from kimchictl.actions.vms.vm_disks import detach_disk
 
-    stays = detach_disk(app.host, name, target, next_start)
-    app.note(f"disk {target!r} detached from vm {name!r}" + (f"; {stays} stays" if stays else ""))
+    whole(
+        app,
+        name,
+        lambda: detach_disk(app.host, name, target, next_start),
+        lambda stays: f"disk {target!r} detached from vm {name!r}" + (f"; {stays} stays" if stays else ""),
+    )
 
 
 @disk.command()
@@ -137,9 +148,9 @@ def resize(app: App, name: str, target: str, size: Callable[[int], int], yes: bo
     """
     from kimchictl.actions.vms.resize_disk import plan_resize, resize_disk
 
-    plan = plan_resize(app.host, name, target, size)
+    plan = again(app, lambda: plan_resize(app.host, name, target, size))
     what = f"disk {plan.disk.target!r} of vm {name!r}"
     if plan.after < plan.before:
         app.confirm(f"cutting {what} from {format_size(plan.before)} to {format_size(plan.after)}", yes)
-    resize_disk(app.host, plan)
+    again(app, lambda: resize_disk(app.host, plan), name)
     app.note(f"{what} has {format_size(plan.after)}")

@@ -6,6 +6,7 @@ import click
 
 from kimchictl.app import App
 from kimchictl.catalog.options import Changes
+from kimchictl.commands.again import again
 from kimchictl.commands.base import Command, name_argument, pass_app
 from kimchictl.commands.template.options import options_like
 from kimchictl.commands.values import TITLE
@@ -14,6 +15,8 @@ from kimchictl.errors import UsageError
 from kimchictl.render import View, visible, write_out
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kimchictl.actions.vms.edit_vm import EditedVm
     from kimchictl.virt.domain.domainedit import VmChanges
 
@@ -79,25 +82,43 @@ def edit(
     if not asked and wanted is None and autostart is None and not drop_saved:
         raise UsageError(f"nothing to change of vm {name!r}", "see --help for what can be, or give --xml")
     if wanted is not None and wanted != name:
-        require_renameable(app.host, name, wanted, drop_saved)
+        again(app, lambda: require_renameable(app.host, name, wanted, drop_saved))
     if drop_saved:
         if asked and not dry_run:  # what is refused drops nothing
             edit_vm(app.host, name, asked, next_start, dry_run=True)
         there, done = drop_saved_memory(app.host, name, dry_run), "would be dropped" if dry_run else "dropped"
         app.note(f"vm {name!r}: its saved memory {done}" if there else f"vm {name!r} has no saved memory")
     if asked:
-        _report(app, edit_vm(app.host, name, asked, next_start, dry_run), dry_run)
+        _change(app, name, lambda: edit_vm(app.host, name, asked, next_start, dry_run), dry_run)
     if autostart is not None:
         state = "starts with the host" if autostart else "does not start with the host"
         if dry_run:
             app.note(f"vm {name!r} would be one that {state}")
         else:
-            already = not power.set_autostart(app.host, name, autostart)
+            already = not again(app, lambda: power.set_autostart(app.host, name, autostart), name)
             app.note(f"vm {name!r} {state}{' already' if already else ''}")
-    if wanted is not None and wanted != name:
+    if wanted == name:
+        app.note(f"vm {name!r} is called so already")
+    elif wanted is not None:
         if not dry_run:
-            rename_vm(app.host, name, wanted, app.places.own_state)
+            again(app, lambda: rename_vm(app.host, name, wanted, app.places.own_state), name)
         app.note(f"vm {name!r} {'would be' if dry_run else 'is now'} {wanted!r}")
+
+
+def _change(app: App, name: str, change: "Callable[[], EditedVm]", dry_run: bool) -> None:
+    """`change()`, reported, neither left half done at a Ctrl-C, nor untold."""
+    from kimchictl.locks.signals import uninterrupted
+
+    tries = 0
+
+    def counted() -> "EditedVm":
+        nonlocal tries
+        tries += 1
+        return change()
+
+    with uninterrupted():
+        edited = again(app, counted, name)
+        _report(app, edited, dry_run, "is now as it was to be" if tries > 1 else "is unchanged")
 
 
 def _asked(
@@ -127,18 +148,18 @@ def _password(app: App, name: str, wanted: dict[str, Any] | None, fd: int | None
         return None
     from kimchictl.virt.domain.display import next_display
 
-    kind, listen, has_one = next_display(app.host, name, (wanted or {}).get("type"))
+    kind, listen, has_one = again(app, lambda: next_display(app.host, name, (wanted or {}).get("type")))
     kind, listen = (wanted or {}).get("type") or kind, (wanted or {}).get("listen") or listen
     return display_password(kind, listen, fd, insecure, has_one)
 
 
-def _report(app: App, edited: "EditedVm", dry_run: bool) -> None:
+def _report(app: App, edited: "EditedVm", dry_run: bool, unchanged: str = "is unchanged") -> None:
     if app.format not in ("table", "wide"):
         app.emit(edited, EDITED)
     elif dry_run:
         write_out("".join(visible(line) + "\n" for line in edited.diff.splitlines()))
     if not edited.diff and not edited.live:
-        app.note(f"vm {edited.name!r} is unchanged")
+        app.note(f"vm {edited.name!r} {unchanged}")
     elif not dry_run:
         app.note(f"vm {edited.name!r} changed" + (", from its next start on" if edited.later else ""))
     if edited.left is not None:

@@ -5,6 +5,7 @@ import click
 from kimchictl.app import App
 from kimchictl.catalog import options
 from kimchictl.catalog.records import Network
+from kimchictl.commands.again import whole
 from kimchictl.commands.base import Group, list_options, name_argument, pass_app
 from kimchictl.commands.completing import complete
 from kimchictl.commands.vm.disk import next_start_option
@@ -60,8 +61,13 @@ def attach(app: App, name: str, network: str, model: str | None, mac: str | None
     """
     from kimchictl.actions.vms.vm_nics import attach_nic
 
-    done = attach_nic(app.host, name, _network(network, model), mac, next_start)
-    app.note(f"interface {done.mac} attached to vm {name!r}")
+    wanted = _network(network, model)
+    done = whole(
+        app,
+        name,
+        lambda: attach_nic(app.host, name, wanted, mac, next_start),
+        lambda done: f"interface {done.mac} attached to vm {name!r}",
+    )
     if app.format not in ("table", "wide"):
         app.emit(done, NICS)
 
@@ -81,7 +87,12 @@ def detach(app: App, name: str, interface: str, next_start: bool) -> None:
     """
     from kimchictl.actions.vms.vm_nics import detach_nic
 
-    app.note(f"interface {detach_nic(app.host, name, interface, next_start).mac} detached from vm {name!r}")
+    whole(
+        app,
+        name,
+        lambda: detach_nic(app.host, name, interface, next_start),
+        lambda done: f"interface {done.mac} detached from vm {name!r}",
+    )
 
 
 @nic.command("set")
@@ -105,8 +116,12 @@ def set_(
     from kimchictl.actions.vms.vm_nics import set_nic
 
     wanted = _network(network, None) if network is not None else None
-    done = set_nic(app.host, name, interface, wanted, link, model, next_start)
-    app.note(f"interface {done.mac} of vm {name!r} changed")
+    done = whole(
+        app,
+        name,
+        lambda: set_nic(app.host, name, interface, wanted, link, model, next_start),
+        lambda done: f"interface {done.mac} of vm {name!r} changed",
+    )
     if app.format not in ("table", "wide"):
         app.emit(done, NICS)
 

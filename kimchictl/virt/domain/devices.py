@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from shlex import quote
 from typing import Any, TypeVar
 
-from kimchictl.errors import InUse, NotFound, TimedOut, WrongState
+from kimchictl.errors import Disconnected, InUse, KimchiError, NotFound, TimedOut, WrongState
 from kimchictl.virt import xml
-from kimchictl.virt.connection import Host, asking, is_code, translate
+from kimchictl.virt.connection import Host, asking, is_code, once, translate
 from kimchictl.virt.deadlines import answered
 from kimchictl.virt.domain.definition import read_definition
 from kimchictl.virt.domain.domains import find_domain, note_saved, state_of
@@ -21,6 +21,7 @@ from kimchictl.virt.domain.listing import ACTIVE
 
 HOTPLUG = ("virtio", "scsi", "usb")  # buses that take a disk while a guest runs
 PATIENCE = 5.0  # seconds for a guest to let go of a device
+RETURN_PATIENCE = 5.0  # seconds for libvirtd to come back
 
 Found = TypeVar("Found")
 
@@ -49,6 +50,11 @@ def scope_of(host: Host, name: str, next_start: bool = False) -> Scope:
     if next_start and not persistent:
         raise WrongState(f"vm {name!r} is transient: it has no next start")
     return Scope(domain, domain.name(), running and not next_start, persistent)
+
+
+def renewed(host: Host, scope: Scope) -> Scope:
+    """`scope` over the connection that there is now: under a change it may have been made anew."""
+    return replace(scope, domain=find_domain(host, scope.name))
 
 
 def find_in(scope: Scope, find: Callable[[Scope], Found]) -> tuple[Scope, Found]:
@@ -87,10 +93,65 @@ def machine_of(host: Host, scope: Scope) -> str:
 
 def attach(host: Host, scope: Scope, device: xml.Element) -> None:
     """Plug `device` in. Both or neither: libvirt keeps the definition only if the guest took it."""
+    before = {live: len(find_devices(host, scope, device.tag, live)) for live in (True, False) if _reaches(scope, live)}
+
+    def lacking(now: Scope) -> Scope:
+        """Where it is not yet: the answer alone may have been lost."""
+        there = {live: len(find_devices(host, now, device.tag, live)) > before[live] for live in before}
+        return replace(now, live=there.get(True) is False, config=there.get(False) is False)
+
+    _surely(host, scope, lambda where: _attach(host, where, device), lacking)
+
+
+def _attach(host: Host, scope: Scope, device: xml.Element) -> None:
     hint = "--next-start attaches it for when it starts anew; or stop it first"
     with asking(f"vm {scope.name!r} does not take the {device.tag}", hint if scope.live and scope.config else None):
-        answered(scope.name, lambda: scope.domain.attachDeviceFlags(xml.serialize(device), scope.flags(host)))
+        _ask(host, scope, lambda flags: scope.domain.attachDeviceFlags(xml.serialize(device), flags))
     note_saved(host, scope.domain)
+
+
+def _reaches(scope: Scope, live: bool) -> bool:
+    return scope.live if live else scope.config
+
+
+def _surely(
+    host: Host, scope: Scope, change: Callable[[Scope], None], left: Callable[[Scope], Scope] | None = None
+) -> None:
+    """`change(scope)`; where the connection breaks under it, what is `left` of it (None: all), when there is one again.
+
+    Raises Unconfirmed if it breaks once more.
+    """
+    try:
+        change(scope)
+        return
+    except KimchiError as error:
+        if not isinstance(error, Disconnected) and host.is_alive:
+            raise
+    with once(host):
+        host.reopen(RETURN_PATIENCE)
+        host.note(f"vm {scope.name!r}: the connection to libvirt broke: looking what is left to do")
+        now = renewed(host, scope)
+        rest = left(now) if left is not None else now
+        if rest.live or rest.config:
+            change(rest)
+
+
+def _ask(host: Host, scope: Scope, change: Callable[[int], object]) -> None:
+    """`change` with the flags of `scope`; a guest that has gone off meanwhile has only its definition to be changed.
+
+    Raises libvirtError, TimedOut.
+    """
+    try:
+        answered(scope.name, lambda: change(scope.flags(host)))
+    except host.lib.libvirtError as error:
+        if not (scope.config and _is_off(host, scope, error)):
+            raise
+        answered(scope.name, lambda: change(host.lib.VIR_DOMAIN_AFFECT_CONFIG))
+
+
+def _is_off(host: Host, scope: Scope, error: Any) -> bool:
+    """Whether libvirt refused a change as the guest does not run any more."""
+    return scope.live and is_code(error, "OPERATION_INVALID") and state_of(host, scope.domain) not in ACTIVE
 
 
 def update(host: Host, scope: Scope, device: xml.Element, force: bool = False) -> None:
@@ -98,9 +159,13 @@ def update(host: Host, scope: Scope, device: xml.Element, force: bool = False) -
 
     Raises InUse where a guest keeps the tray of a drive closed; with `force` it is not asked.
     """
-    flags = scope.flags(host) | (host.flag("DOMAIN_DEVICE_MODIFY_FORCE") if force else 0)
+    _surely(host, scope, lambda where: _update(host, where, device, force))
+
+
+def _update(host: Host, scope: Scope, device: xml.Element, force: bool) -> None:
+    forced = host.flag("DOMAIN_DEVICE_MODIFY_FORCE") if force else 0
     try:
-        answered(scope.name, lambda: scope.domain.updateDeviceFlags(xml.serialize(device), flags))
+        _ask(host, scope, lambda flags: scope.domain.updateDeviceFlags(xml.serialize(device), flags | forced))
     except host.lib.libvirtError as error:
         if "tray" in error.get_error_message():  # it has no code of its own
             raise InUse(
@@ -117,6 +182,12 @@ def detach(host: Host, scope: Scope, path: str, what: str) -> xml.Element:
     Raises NotFound; TimedOut where the guest does not, and then nothing has changed.
     """
     found = find_device(host, scope, path, what)
+    _surely(host, scope, lambda where: _detach(host, where, found, path, what))
+    return found
+
+
+def _detach(host: Host, scope: Scope, found: xml.Element, path: str, what: str) -> None:
+    """What has let go of it already is no error."""
     if scope.live:
         _unplug(host, scope, found, path, what)
     if scope.config:
@@ -124,7 +195,6 @@ def detach(host: Host, scope: Scope, path: str, what: str) -> xml.Element:
             with asking(f"vm {scope.name!r}: {what} cannot be detached"):
                 scope.domain.detachDeviceFlags(xml.serialize(each), host.lib.VIR_DOMAIN_AFFECT_CONFIG)
     note_saved(host, scope.domain)
-    return found
 
 
 def _unplug(host: Host, scope: Scope, found: xml.Element, path: str, what: str) -> None:
@@ -133,10 +203,10 @@ def _unplug(host: Host, scope: Scope, found: xml.Element, path: str, what: str) 
             document, live = xml.serialize(copy.deepcopy(found)), host.lib.VIR_DOMAIN_AFFECT_LIVE
             answered(scope.name, lambda: scope.domain.detachDeviceFlags(document, live))
         except host.lib.libvirtError as error:
-            if not is_code(error, "DEVICE_MISSING"):
+            if not (is_code(error, "DEVICE_MISSING") or _is_off(host, scope, error)):
                 raise
     end = time.monotonic() + PATIENCE
-    while find_devices(host, scope, path, live=True):
+    while state_of(host, scope.domain) in ACTIVE and find_devices(host, scope, path, live=True):
         if time.monotonic() > end:
             raise TimedOut(
                 f"the guest of vm {scope.name!r} does not let go of {what}",
