@@ -200,8 +200,18 @@ def test_without_the_driver_its_package_is_named_and_images_are_fetched(lab, mod
         told["qemu_protocols"] == [] and told["libvirt_protocols"] and told["missing_package"].startswith("qemu-block")
     )
     assert "no driver for http" in refused.err and "qemu-block" in refused.err
-    assert "the image is fetched into pool 'default': qemu has no driver for http" in said
+    assert "the image is to be fetched into pool 'default': qemu has no driver for http" in said
     assert lab.boots()
+
+
+@pytest.mark.parametrize("url", ["http://localhost:8080/nosuch.iso", "ftp://localhost:9/a.iso"])
+def test_an_image_that_no_server_gives_is_said_to_be_neither_fetched_nor_streamed(lab, url):
+    lab.template(url, "--no-check")
+    for option in ((), ("--dry-run",)):
+        said = lab.kimchi("vm", "create", "web", "--template", "deb", *option, status=1).err
+        assert "kimchictl: error: " in said and url in said and "fetched" not in said
+    shown = lab.kimchi("vm", "create", "web", "--template", "deb", "--print-xml", status=0)
+    assert url.rpartition("/")[2] in shown.out and "shown as streamed" in shown.err
 
 
 def test_another_host_is_asked_with_a_guest_that_never_runs(lab, modules):

@@ -52,8 +52,8 @@ class MediaPlan:
 
     @property
     def sentence(self) -> str:
-        """For a note: "the image is fetched into pool 'default': the server does not give parts of a file"."""
-        return f"the image is {self._done}"
+        """For a note: "the image is to be fetched into pool 'default': the server does not give parts of a file"."""
+        return f"the image is {'to be ' if self.media == 'fetch' else ''}{self._done}"
 
     @property
     def foreseen(self) -> str:
@@ -86,7 +86,10 @@ def is_remote(request: Request) -> bool:
 
 
 def plan_media(host: "Host", request: Request, plans: Sequence[VmPlan], wish: MediaWish) -> MediaPlan:
-    """What is to happen. Raises Failed where a stream was asked for and cannot be, NotFound for want of a pool."""
+    """What is to happen. Raises NotFound for want of a pool.
+
+    Raises Failed where a stream was asked for and cannot be, or where it could be either and no server gives the image.
+    """
     if host.is_test:
         return MediaPlan("stream", wish.addresses, ("the guests of this host are made up",), wish.addresses[0])
     choice, facts, address = _choose(host, wish)
@@ -107,15 +110,22 @@ def _in_front(address: str, addresses: Sequence[str]) -> tuple[str, ...]:
 
 
 def _choose(host: "Host", wish: MediaWish) -> tuple[Choice, "UrlFacts | None", str]:
-    """The first address that can be streamed, else the first that answers, else the first. Raises Failed."""
+    """The first address that can be streamed, else the first that has the image, else the first. Raises Failed."""
     if wish.wanted == "fetch":
         return stream_or_fetch("fetch", None, None), None, wish.addresses[0]
-    answers = []
+    answers: list[tuple[Choice, UrlFacts | None, str]] = []
+    failures = []
     for address in wish.addresses:
-        choice, facts = _ask(host, wish, address)
+        try:
+            choice, facts = _ask(host, wish, address)
+        except Failed as error:
+            failures.append(error)
+            continue
         if choice.media == "stream" and (not choice.forced or choice.reasons == _ASKED):
             return choice, facts, address
         answers.append((choice, facts, address))
+    if not answers:
+        raise failures[0]
     choice, facts, address = next((answer for answer in answers if answer[1] is not None), answers[0])
     if choice.forced and (facts is not None or _missing(host, wish, address) is not None):
         hint = "install the driver on the host, or leave --media out and have the image fetched"
@@ -127,6 +137,7 @@ _ASKED = ("as asked",)
 
 
 def _ask(host: "Host", wish: MediaWish, address: str) -> tuple[Choice, "UrlFacts | None"]:
+    """Raises Failed where it could be either and the server does not give the image, which no fetch would change."""
     from kimchictl.media.remote.facts import url_facts
 
     missing = _missing(host, wish, address)
@@ -135,8 +146,12 @@ def _ask(host: "Host", wish: MediaWish, address: str) -> tuple[Choice, "UrlFacts
     try:
         facts = url_facts(address, wish.net)
     except Failed as error:
+        if wish.wanted == "auto":
+            raise
         choice = stream_or_fetch(wish.wanted, None, missing)
         return replace(choice, reasons=(*choice.reasons[:-1], f"{choice.reasons[-1]} ({error})")), None
+    if facts.gone and wish.wanted == "auto":
+        raise Failed(f"{address}: {facts.problem}")
     choice = stream_or_fetch(wish.wanted, facts, missing, remote_host=not host.is_local)
     if choice.media == "stream" and not choice.forced and _opens(host, wish, address) is None:
         choice = replace(choice, reasons=("the server gives parts of a file; not tried whether qemu can read them",))
@@ -272,6 +287,10 @@ def outlook(host: "Host", request: Request, plans: Sequence[VmPlan], wish: Media
         media = plan_media(host, request, plans, replace(wish, may_start=False))
     except NotFound as error:
         return list(plans), str(error)
+    except Failed as error:
+        if wish.wanted != "auto":
+            raise
+        return list(plans), f"shown as streamed, though {error}"
     if media.media == "fetch" and wish.wanted == "auto" and not media.asked:
         return list(plans), f"shown as streamed, but {media.foreseen}"
     return [with_medium(plan, media) for plan in plans], media.foreseen

@@ -14,7 +14,7 @@ class UrlFacts:
 
     `ranges` is whether it says that it gives parts; `trusted` whether its certificate is valid by the system's bundle,
     None without TLS; `chain` where redirects lead; `credentials` whether it was asked with some; `problem` says what
-    HEAD was answered with instead.
+    HEAD was answered with instead; `gone`: that there is no such file.
     """
 
     url: str
@@ -25,6 +25,7 @@ class UrlFacts:
     chain: tuple[str, ...] = ()
     credentials: bool = False
     problem: str | None = None
+    gone: bool = False
 
 
 def url_facts(url: str, net: NetSettings | None = None) -> UrlFacts:
@@ -66,6 +67,7 @@ def _http_facts(url: str, net: NetSettings, system_trust: bool) -> UrlFacts:
         chain=tuple(client.chain),
         credentials=client.has_credentials,
         problem=None if good else client.refusal(response.status).reason,
+        gone=response.status in (404, 410),  # RFC 9110 15.5.5: a GET would be told the same
     )
 
 

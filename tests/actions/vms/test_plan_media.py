@@ -45,7 +45,7 @@ def test_only_a_url_is_remote(cdrom, remote):
 
 def test_what_is_said_names_the_pool_or_the_server_and_why():
     fetched = MediaPlan("fetch", (URL,), ("a", "b"), "/p/a.iso", "p", "a.iso")
-    assert fetched.sentence == "the image is fetched into pool 'p': a; b"
+    assert fetched.sentence == "the image is to be fetched into pool 'p': a; b"
     streamed = MediaPlan("stream", (URL,), ("as asked",), URL)
     assert streamed.foreseen == f"the image would be streamed from {URL}: as asked"
 
