@@ -170,10 +170,11 @@ def test_variables_that_another_vm_has_too_stay(web, kimchi, host, files):
     assert not web.exists()
 
 
-def test_a_pool_that_a_killed_process_left_elsewhere_is_ended(web, kimchi, host, tmp_path):
+def test_a_pool_that_a_killed_process_left_elsewhere_is_ended(web, kimchi, host, files, tmp_path):
     (tmp_path / "left").mkdir()
     left = f"<pool type='dir'><name>kimchictl-transient</name><target><path>{tmp_path}/left</path></target></pool>"
     (tmp_path / "left.xml").write_text(left)
     host.run(["virsh", "pool-create", str(tmp_path / "left.xml")])
     kimchi("vm", "clone", "web", "test", status=0)
+    assert (files / "test_VARS.fd").read_bytes() == web.read_bytes()
     assert kimchi("pool", "list", "-o", "name").out == "default\n"
