@@ -296,16 +296,33 @@ def test_an_interrupt_takes_everything_back(kimchi, driver, template, monkeypatc
 CHANGES = ("createXML", "defineXML", "create", "define", "undefine", "destroy", "delete", "build", "set", "refresh")
 
 
-@pytest.mark.parametrize("option", ["--dry-run", "--print-xml"])
-def test_a_dry_run_calls_nothing_that_changes_anything(kimchi, driver, template, monkeypatch, option):
+def changing_calls(monkeypatch):
+    """The names of all calls to libvirt from now on that would change something; none is made."""
     called = []
     kinds = ("virConnect", "virDomain", "virStoragePool", "virStorageVol", "virNetwork")
     for kind in (getattr(libvirt, name) for name in kinds):
         for name in [name for name in vars(kind) if name.startswith(CHANGES)]:
             monkeypatch.setattr(kind, name, lambda *_, name=name: called.append(name))
+    return called
+
+
+@pytest.mark.parametrize("option", ["--dry-run", "--print-xml"])
+def test_a_dry_run_calls_nothing_that_changes_anything(kimchi, driver, template, monkeypatch, option):
+    called = changing_calls(monkeypatch)
     done = kimchi("vm", "create", "--template", "test", option, status=0)
     assert called == []
     assert "test-vm-1" in done.out
+
+
+def test_a_dry_run_of_a_deletion_neither(kimchi, driver, template, monkeypatch):
+    kimchi("vm", "create", "web", "--template", "test", status=0)
+    called = changing_calls(monkeypatch)
+    (bill,) = kimchi("vm", "delete", "web", "--dry-run", "-o", "json", status=0).json
+    assert set(bill) == {"name", "uuid", "running", "persistent", "goes", "stays"}
+    assert [set(each) for each in bill["goes"]] == [{"kind", "what", "size", "pool", "volume"}]
+    assert {frozenset(each) for each in bill["stays"]} <= {frozenset(("kind", "what", "why"))}
+    assert kimchi("vm", "delete", "web", "nosuch", "--dry-run", "-o", "name", status=7).out == "web\n"
+    assert [name for name in called if name != "refresh"] == []
 
 
 # -- the domain's XML, where there may be no host

@@ -1,11 +1,16 @@
 """The bill of a deletion: what goes with a VM, and what stays."""
 
+import json
 import os
+import signal
 import subprocess
+import sys
+from pathlib import Path
 
 import libvirt
 import pytest
 
+from kimchictl import cli
 from lab.images import make_image
 
 
@@ -141,3 +146,187 @@ def test_while_a_pool_is_dead_disks_stay_that_it_may_need(web, kimchi, tmp_path)
     done = bill(kimchi("vm", "delete", "web", "--yes", status=0))
     assert done["goes"] == [] and "pool 'q', in which something may need it" in done["stays"][0]
     assert os.listdir(pool) == ["web.qcow2"]
+
+
+def test_a_dry_run_prints_the_bill_and_deletes_nothing(web, kimchi):
+    pool = web("--start")
+    shown = kimchi("vm", "delete", "web", "--dry-run", status=0)
+    assert "pool:default/web.qcow2 (" in shown.out and "deb.iso: a medium" in shown.out
+    (bill,) = kimchi("vm", "delete", "web", "--dry-run", "-o", "json", "-q", status=0).json
+    assert (bill["name"], bill["running"], bill["persistent"]) == ("web", True, True)
+    assert [(each["kind"], each["pool"], each["volume"]) for each in bill["goes"]] == [("disk", "default", "web.qcow2")]
+    assert [(each["kind"], each["why"]) for each in bill["stays"]] == [("medium", "a medium")]
+    assert os.listdir(pool) == ["web.qcow2"] and kimchi("vm", "list", "-o", "name").out == "web\n"
+
+
+def test_disks_of_the_next_start_and_of_this_run_alone_go_too(web, kimchi, host):
+    pool = web("--start")
+    kimchi("vm", "disk", "attach", "web", "--size", "1G", "--next-start", status=0)
+    kimchi("volume", "create", "default", "live.img", "--size", "1M", "--format", "raw", status=0)
+    host.run(["virsh", "attach-disk", "web", str(pool / "live.img"), "vdz", "--live"])
+    goes = bill(kimchi("vm", "delete", "web", "--yes", status=0))["goes"]
+    names = ["pool:default/web.qcow2", "pool:default/live.img", "pool:default/web-1.qcow2"]
+    assert [line.partition(" (")[0] for line in goes] == names and os.listdir(pool) == []
+
+
+def test_of_a_file_that_is_missing_the_bill_says_so(web, kimchi, tmp_path):
+    pool = web()
+    (pool / "web.qcow2").unlink()
+    stays = bill(kimchi("vm", "delete", "web", "--yes", status=0))["stays"]
+    assert f"{pool}/web.qcow2: it is missing: pool 'default' has no such file" in stays
+
+
+def test_of_several_one_that_cannot_be_deleted_stops_no_other(web, kimchi, monkeypatch):
+    pool, real = web(), libvirt.virDomain.undefineFlags
+    kimchi("vm", "create", "db", "--template", "deb", status=0)
+
+    def undefine(domain, flags):
+        if domain.name() == "web":
+            raise libvirt.libvirtError("no")
+        return real(domain, flags)
+
+    monkeypatch.setattr(libvirt.virDomain, "undefineFlags", undefine)
+    kimchi("vm", "delete", "web", "db", "--yes", status=7)
+    kimchi("vm", "delete", "web", "--yes", status=1)
+    assert os.listdir(pool) == ["web.qcow2"] and kimchi("vm", "list", "-o", "name").out == "web\n"
+    assert os.listdir(Path(os.environ["KIMCHI_STATE_DIR"], "creating")) == []
+
+
+# ---- others at the same VM -------------------------------------------------------------------------------------------
+
+
+def meanwhile(monkeypatch, what):
+    """`what()` is done right before libvirt is asked to undefine."""
+    real = libvirt.virDomain.undefineFlags
+
+    def undefine(domain, flags):
+        monkeypatch.setattr(libvirt.virDomain, "undefineFlags", real)
+        what()
+        return real(domain, flags)
+
+    monkeypatch.setattr(libvirt.virDomain, "undefineFlags", undefine)
+
+
+def test_one_that_was_made_anew_under_its_name_stays_with_its_disks(web, kimchi, host, monkeypatch):
+    pool = web()
+
+    def anew():
+        host.run(["virsh", "undefine", "web", "--remove-all-storage"])
+        assert cli.main(["vm", "create", "web", "--template", "deb"]) == 0
+
+    meanwhile(monkeypatch, anew)
+    refused = kimchi("vm", "delete", "web", "--yes", status=4).err
+    assert "vm 'web' is another one by now, and stays" in refused and "vm 'web' deleted" not in refused
+    assert os.listdir(pool) == ["web.qcow2"] and kimchi("vm", "show", "web", status=0)
+
+
+def test_what_somebody_else_undefined_keeps_its_disks(web, kimchi, host, monkeypatch):
+    pool = web()
+    meanwhile(monkeypatch, lambda: host.run(["virsh", "undefine", "web"]))
+    assert "somebody else deleted it meanwhile" in kimchi("vm", "delete", "web", "--yes", status=3).err
+    assert os.listdir(pool) == ["web.qcow2"]
+    kimchi("vm", "create", "db", "--template", "deb", status=0)
+    assert sorted(os.listdir(pool)) == ["db.qcow2", "web.qcow2"]
+
+
+def test_one_that_is_started_after_the_bill_is_not_deleted(web, kimchi, host, monkeypatch):
+    pool = web()
+    monkeypatch.setattr("kimchictl.app.App.confirm", lambda *_: host.run(["virsh", "start", "web"]))
+    assert "has changed meanwhile" in kimchi("vm", "delete", "web", "--yes", status=4).err
+    assert os.listdir(pool) == ["web.qcow2"] and kimchi("vm", "show", "web", "-o", "json").json["state"] == "running"
+
+
+def test_one_that_is_started_at_the_last_moment_is_off_before_its_disks_go(web, kimchi, host, monkeypatch):
+    pool = web()
+    meanwhile(monkeypatch, lambda: host.run(["virsh", "start", "web"]))
+    assert "'web' was started meanwhile, and was powered off" in kimchi("vm", "delete", "web", "--yes", status=0).err
+    assert os.listdir(pool) == [] and kimchi("vm", "list", "-o", "name").out == ""
+
+
+@pytest.mark.parametrize("what", ["taken", "made anew"])
+def test_a_disk_that_is_another_s_at_the_last_moment_stays(web, kimchi, host, monkeypatch, what):
+    pool = web()
+    kimchi("vm", "create", "db", "--template", "deb", "--disk", "none", status=0)
+
+    def act():
+        if what == "taken":
+            host.run(["virsh", "attach-disk", "db", str(pool / "web.qcow2"), "vda", "--config"])
+        else:
+            (pool / "web.qcow2").write_bytes(b"something else")
+
+    meanwhile(monkeypatch, act)
+    failed = kimchi("vm", "delete", "web", "--yes", status=1).err
+    assert "not all that was its own: pool:default/web.qcow2" in failed and os.listdir(pool) == ["web.qcow2"]
+
+
+# ---- what a kill leaves ----------------------------------------------------------------------------------------------
+
+KILLED = """
+import os, signal, sys
+from kimchictl import cli
+from kimchictl.actions.vms import remove_vm
+real, where = remove_vm.undefine_vm, sys.argv.pop(1)
+remove_vm.undefine_vm = lambda *given: (where == "after" and real(*given), os.kill(os.getpid(), signal.SIGKILL))
+cli.main(sys.argv[1:])
+"""
+
+
+def killed(where):
+    """A deletion of `web` that is killed right before or after the VM is undefined."""
+    words = [sys.executable, "-c", KILLED, where, "vm", "delete", "web", "--yes"]
+    assert subprocess.run(words, capture_output=True).returncode == -signal.SIGKILL
+
+
+def notes():
+    return os.listdir(Path(os.environ["KIMCHI_STATE_DIR"], "creating"))
+
+
+NEXT = ["create web --template deb", "clone db", "delete db --yes", "delete web --missing-ok"]
+
+
+@pytest.mark.parametrize("verb", NEXT)
+def test_what_a_killed_delete_left_goes_with_the_next_verb(web, kimchi, verb):
+    pool = web()
+    kimchi("vm", "create", "db", "--template", "deb", "--disk", "none", status=0)
+    killed("after")
+    assert os.listdir(pool) == ["web.qcow2"] and len(notes()) == 1
+    said = kimchi("vm", *verb.split(), status=0).err
+    assert "pool:default/web.qcow2 deleted: it was left from vm 'web', whose deletion was killed" in said
+    assert os.listdir(pool) == (["web.qcow2"] if "create" in verb else []) and notes() == []
+
+
+@pytest.mark.parametrize("use", ["written", "attached", "base"])
+def test_what_a_killed_delete_left_stays_when_somebody_has_made_it_theirs(web, kimchi, host, use):
+    pool = web()
+    kimchi("vm", "create", "db", "--template", "deb", "--disk", "none", status=0)
+    killed("after")
+    if use == "written":
+        subprocess.run(["qemu-io", "-c", "write 0 1M", pool / "web.qcow2"], check=True, capture_output=True)
+    elif use == "attached":
+        host.run(["virsh", "attach-disk", "db", str(pool / "web.qcow2"), "vda", "--config", "--subdriver", "qcow2"])
+    else:
+        system = ("--os-distro", "debian", "--os-version", "12")
+        kimchi("template", "create", "cloud", "--image", "pool:default/web.qcow2", *system, status=0)
+    said = kimchi("vm", "create", "web", "--template", "deb", status=0).err
+    assert "left from vm 'web', whose deletion was killed: pool:default/web.qcow2" in said
+    assert sorted(os.listdir(pool)) == ["web-1.qcow2", "web.qcow2"] and notes() == []
+
+
+def test_a_delete_that_was_killed_before_the_vm_was_gone_leaves_all_of_it(web, kimchi, host):
+    pool = web()
+    killed("before")
+    assert kimchi("vm", "create", "db", "--template", "deb", status=0).err == "vm 'db' created\n" and notes() == []
+    host.run(["virsh", "undefine", "web"])
+    kimchi("vm", "delete", "db", "--yes", status=0)
+    assert os.listdir(pool) == ["web.qcow2"]
+
+
+def test_what_is_not_sound_in_a_note_is_left_alone(web, kimchi):
+    pool = web()
+    killed("after")
+    (path,) = Path(os.environ["KIMCHI_STATE_DIR"], "creating").iterdir()
+    record = json.loads(path.read_bytes())
+    for wrong in ({"files": [{"pool": "default"}]}, {"files": 1}, {"uuid": None}, {"secrets": [1]}, {"files": [[]]}):
+        path.write_text(json.dumps({**record, **wrong}))
+        kimchi("vm", "delete", "nosuch", "--missing-ok", status=0)
+        assert os.listdir(pool) == ["web.qcow2"] and path.exists(), wrong

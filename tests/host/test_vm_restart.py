@@ -155,3 +155,21 @@ def test_without_it_the_error_is_clear_and_what_is_left_goes_later(own, kimchi, 
     assert "libvirtd" in kimchi("vm", "list", status=5).err
     assert "db.qcow2" in os.listdir(tmp_path / "pool")
     own.run(["libvirtd", "-d", *CONFIGURED])
+
+
+def test_the_disks_of_a_vm_that_is_deleted_go_too(own, kimchi, monkeypatch, tmp_path):
+    broken_once(monkeypatch, volumes, "delete_volume", own, restart=True)
+    done = kimchi("vm", "delete", "web", "--yes", status=0)
+    assert "once more" in done.err and "vm 'web' deleted" in done.err and os.listdir(tmp_path / "pool") == []
+
+
+def test_without_it_a_deletion_says_what_is_left_and_the_next_one_finishes_it(own, kimchi, monkeypatch, tmp_path):
+    monkeypatch.setattr("kimchictl.commands.again._PATIENCE", 0.3)
+    broken_once(monkeypatch, volumes, "delete_volume", own, restart=False)
+    failed = kimchi("vm", "delete", "web", "--yes", status=5).err
+    assert "vm 'web' is deleted, pool:default/web.qcow2 not yet: " in failed
+    assert "hint: kimchictl vm delete web --missing-ok finishes it" in failed
+    own.run(["libvirtd", "-d", *CONFIGURED])
+    monkeypatch.setattr("kimchictl.actions.vms.deletion.is_abandoned", lambda record: True)  # it was this process
+    said = kimchi("vm", "delete", "web", "--missing-ok", status=0).err
+    assert "pool:default/web.qcow2 deleted" in said and os.listdir(tmp_path / "pool") == []

@@ -5,6 +5,7 @@ import click
 from kimchictl.app import App
 from kimchictl.commands.base import Command, name_argument, pass_app
 from kimchictl.commands.completing import complete
+from kimchictl.commands.vm.leftovers import finish_deletions
 from kimchictl.commands.vm.views import emit_vms
 
 
@@ -22,7 +23,8 @@ def clone(app: App, name: str, new: str | None, linked: bool, pool: str | None, 
     (BitLocker's key) has to be unlocked by other means. Its UEFI variables are a copy, with the boot entries. What is
     inside of the disks, such as host names and ssh keys, is the same in both.
 
-    With --linked, both VMs get new disks upon the present ones, which are only read from then on.
+    With --linked, both VMs get new disks upon the present ones, which are only read from then on; each linked clone adds
+    one such level to both. A full clone, of a linked one too, stands alone again.
 
     \b
     Examples:
@@ -33,6 +35,8 @@ def clone(app: App, name: str, new: str | None, linked: bool, pool: str | None, 
     from kimchictl.actions.vms.clone_vm import clone_vm, sweep_clones, sweep_copies
     from kimchictl.virt.storage.pools import find_active_pool
 
+    if not dry_run:
+        finish_deletions(app)
     for sentence in () if dry_run else sweep_clones(app.host, name, new, app.places.own_state):
         app.note(sentence)
     plan = plan_clone(app.host, name, new, linked)

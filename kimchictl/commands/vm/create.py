@@ -22,6 +22,7 @@ from kimchictl.commands.base import Command, pass_app
 from kimchictl.commands.completing import complete
 from kimchictl.commands.template.options import options_like
 from kimchictl.commands.values import TITLE
+from kimchictl.commands.vm.leftovers import finish_deletions
 from kimchictl.commands.vm.media import bring, media_option, wish
 from kimchictl.commands.vm.password import display_password, password_options
 from kimchictl.commands.vm.views import emit_vms
@@ -107,6 +108,7 @@ def create(
         request = replace(request, drivers=_driver_disc(app))
     request = _settled(app, request, dry_run)
     if not dry_run:
+        finish_deletions(app)
         for sentence in sweep(app.host, app.places.own_state, request.may_be):
             app.note(sentence)
     with Claim(app.host, request, app.places.own_state) as claim:

@@ -43,15 +43,15 @@ def _count(host: Host, ask: Any) -> int:
         return 0
 
 
-def undefine_vm(host: Host, name: str) -> None:
-    """Forget a VM that is off; a transient one is gone already.
+def undefine_vm(host: Host, name: str) -> bool:
+    """Forget a VM that is off, by its name or its UUID; False where it is gone already, as a transient one is.
 
     The flags are those it needs: drivers refuse what they do not know. NVRAM that another VM has, too, stays.
     """
     try:
         domain = find_domain(host, name)
     except NotFound:
-        return
+        return False
     has = belongings_of(host, domain)
     uefi = (has.uefi or has.nvram) and not host.is_test
     shared = uefi and nvram_sharers(host, domain.name())
@@ -70,5 +70,7 @@ def undefine_vm(host: Host, name: str) -> None:
         try:
             domain.undefineFlags(flags)
         except host.lib.libvirtError as error:
-            if not is_code(error, "NO_DOMAIN"):
-                raise
+            if is_code(error, "NO_DOMAIN"):
+                return False
+            raise
+    return True
