@@ -56,6 +56,12 @@ def forget_secret(host: Host, usage: str) -> None:
                 raise
 
 
+def forget_unnamed(host: Host, usage: str) -> None:
+    """The same; but one that a VM names stays, as it was given to it after all. Raises HostError, Failed."""
+    if usage in unneeded_secrets(host, "", (usage,)):
+        forget_secret(host, usage)
+
+
 def secrets_of(host: Host, vm: str) -> tuple[str, ...]:
     """The usages of the secrets of ours that are this VM's and that no other one names. Raises HostError, Failed."""
     with asking(f"vm {vm!r}"):

@@ -3,13 +3,11 @@
 import contextlib
 import os
 import re
-import signal
 import subprocess
 
 import libvirt
 import pytest
 
-from kimchictl.virt.storage import volumes
 from lab.images import make_image
 
 LABEL = "Debian 12.5.0 amd64 n"
@@ -67,13 +65,6 @@ def test_a_running_vm_gets_the_controller_that_a_scsi_disk_needs(web, kimchi, ho
         for flags in (0, libvirt.VIR_DOMAIN_XML_INACTIVE):
             said = connection.lookupByName("web").XMLDesc(flags)
             assert "<controller type='scsi' index='0' model='virtio-scsi'>" in said and "bus='scsi'" in said
-
-
-def test_an_interrupted_attach_leaves_no_volume(web, kimchi, monkeypatch):
-    before, real = os.listdir(web / "pool"), volumes.create_volume
-    monkeypatch.setattr(volumes, "create_volume", lambda *given: (real(*given), os.kill(os.getpid(), signal.SIGINT))[0])
-    kimchi("vm", "disk", "attach", "web", "--size", "1G", status=130)
-    assert os.listdir(web / "pool") == before
 
 
 def test_a_disk_is_detached_by_whatever_its_image_is_called(web, kimchi):

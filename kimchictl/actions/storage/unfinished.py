@@ -1,7 +1,8 @@
 """Volumes that were being made when their process was killed: marked in lists, and taken back by the next verb.
 
-    STATE/creating/HEX.json    see kimchictl.actions.host.notes; here with `verb` (upload, fetch, copy) and `volumes`,
-                               where one entry tells of one volume: pool, volume, capacity, seed, at, made
+    STATE/creating/HEX.json    see kimchictl.actions.host.notes; here with `verb` (upload, fetch, copy, attach) and
+                               `volumes`, where one entry tells of one volume: pool, volume, capacity, seed, at, made;
+                               with `looks` it goes only while nobody has written to it
 
 Taken back is only what is provably ours and that nothing uses: a volume noted as made that has the size it was to have;
 or one that was just being made, if it is as old as the note and empty.
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from kimchictl.actions.host.notes import find_notes, is_abandoned, new_note, remove_note, write_note
 from kimchictl.actions.storage.uses import look_around
 from kimchictl.errors import Disconnected, InUse, Invalid, KimchiError, NotFound
-from kimchictl.virt.storage import volumes
+from kimchictl.virt.storage import pools, volumes
 from kimchictl.virt.storage.volumes import Volume, VolumeFile
 
 if TYPE_CHECKING:
@@ -45,6 +46,12 @@ class Note:
     grows: bool = False
     is_made: bool = False
     replaces: str | None = None
+    looks: str | None = None
+
+    def made_empty(self) -> None:
+        """The same of one that holds nothing yet; whatever is written to it makes it somebody's."""
+        self.looks = _looks(volumes.find_both(self.host, self.pool, self.volume)[1])
+        self.made()
 
     def made(self) -> None:
         """The volume is there, and it was this process that made it."""
@@ -61,7 +68,7 @@ class Note:
         if self.path is None:
             return
         entry = {"pool": self.pool, "volume": self.volume, "capacity": self.capacity, "seed": False, "at": time.time()}
-        entry |= {"made": self.is_made, "grows": self.grows}
+        entry |= {"made": self.is_made, "grows": self.grows, "looks": self.looks}
         record = {"verb": self.verb, "replaces": self.replaces, "volumes": [entry]}
         try:
             write_note(self.path, self.host.uri, record)
@@ -133,6 +140,14 @@ def take_back(host: "Host", state_dir: str, pool: str, but: str | None = None) -
     return said
 
 
+def take_back_everywhere(host: "Host", state_dir: str) -> list[str]:
+    """The same in all pools that are active, for what does not know yet which it needs."""
+    records = [record for _, record in find_notes(state_dir, host.uri) if is_of_volumes(record)]
+    named = {pool for record in records for pool, _ in _names(record)}
+    active = set(pools.names(host, active_only=True)) if named else set()
+    return [said for pool in sorted(named & active) for said in take_back(host, state_dir, pool)]
+
+
 def _missing(host: "Host", pool: str, record: dict[str, Any], others: set[tuple[str, str]]) -> list[str] | None:
     """What is to be said of a volume that must stay, as it is all there is of what it was to replace; else None."""
     replaces, (_, name) = record.get("replaces"), _names(record)[0]
@@ -156,10 +171,12 @@ def _taken_back(host: "Host", record: dict[str, Any], others: set[tuple[str, str
             found, file = volumes.read_both(volumes.find_handle(host, pool, name), pool)
         except NotFound:
             continue
+        if in_use(host, found):
+            continue
         if not is_ours(entry, found, file):
             again = f"kimchictl volume delete {quote(pool)} {quote(name)}"
             yield f"pool:{pool}/{name} may be left from {_broken(record)}; it is not certain, and stays: {again}"
-        elif not in_use(host, found):
+        else:
             volumes.delete_volume(host, pool, name)
             yield f"pool:{pool}/{name} deleted: it was left from {_broken(record)}"
 
@@ -170,10 +187,17 @@ def is_ours(entry: dict[str, Any], found: Volume, file: VolumeFile) -> bool:
     grown = (entry["seed"] or entry.get("grows")) and type(capacity) is int and size <= capacity
     if capacity is not None and not grown and capacity not in (found.capacity, size):
         return False
+    if entry.get("looks") not in (None, _looks(file)):
+        return False
     if entry["made"]:
         return True
     young = file.mtime is not None and -2 <= file.mtime - entry["at"] <= _AGE
     return young and (entry["seed"] or (found.allocation or 0) <= _EMPTY)
+
+
+def _looks(file: VolumeFile) -> str:
+    """What changes with whatever is written to it."""
+    return f"{file.size} {file.mtime}"
 
 
 def in_use(host: "Host", found: Volume) -> bool:

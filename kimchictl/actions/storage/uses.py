@@ -44,6 +44,7 @@ class Uses:
     users: Users
     unread: tuple[str, ...] = ()
     unseen: tuple[Pool, ...] = ()
+    templates: Mapping[str, set[str]] = field(default_factory=dict)
 
     def find(self, source: str | None) -> Volume | None:
         """The volume that a path, or "pool:POOL/VOLUME", leads to; None if none of `volumes` does."""
@@ -69,6 +70,10 @@ class Uses:
         if writers := self.writers(*sources):
             hint = f"kimchictl template create --from-vm {quote(writers[0])} copies it"
             raise InUse(f"{what} is a disk of vm {', '.join(map(repr, writers))}, which can write to it", hint)
+
+    def templates_of(self, *sources: str | None) -> list[str]:
+        """The templates that name one of them."""
+        return sorted({name for named in self._named(sources) for name in self.templates.get(named, ())})
 
     def is_raw(self, *sources: str | None) -> bool:
         """Whether a VM has one of them as a raw disk, or below one."""
@@ -164,7 +169,9 @@ def uses_of(
     users = users.renamed(names)
     images = as_known([_renamed(each, names) for each in (*own, *other, *followed)], users)
     shown = [_back(new, old) for new, old in zip(with_users(images, users), own, strict=False)]
-    return Uses(_with_templates(shown, named, names), tuple(images), names, users, tuple(sorted(unread)))
+    of = _templates_by_name(named, names)
+    whole = tuple(_with_users(each, of.get(names(label(each)), set())) for each in shown)
+    return Uses(whole, tuple(images), names, users, tuple(sorted(unread)), templates=of)
 
 
 def _names_of(host: "Host", images: list[Volume], listed: set[str], sources: set[str]) -> Names:
@@ -250,12 +257,11 @@ def _back(new: Volume, old: Volume) -> Volume:
     return replace(new, path=old.path, backing=new.backing and old.backing)
 
 
-def _with_templates(volumes: list[Volume], templates: Templates, names: Names) -> tuple[Volume, ...]:
-    """`volumes` with the templates that name them."""
+def _templates_by_name(templates: Templates, names: Names) -> dict[str, set[str]]:
     users: dict[str, set[str]] = {}
     for source, whose in templates.items():
         users.setdefault(names(source), set()).update(whose)
-    return tuple(_with_users(volume, users.get(names(label(volume)), set())) for volume in volumes)
+    return users
 
 
 def _with_users(volume: Volume, templates: set[str]) -> Volume:

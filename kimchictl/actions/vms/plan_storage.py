@@ -5,17 +5,18 @@ A pool and an image are looked at once, however many VMs there are.
 
 import os
 from dataclasses import dataclass
+from functools import partial
 from shlex import quote
 from typing import TYPE_CHECKING
 
+from kimchictl.actions.storage.space import require_space
 from kimchictl.actions.vms.access import check_readable
 from kimchictl.actions.vms.base_image import disk_size, find_base
 from kimchictl.actions.vms.findings import Findings
 from kimchictl.actions.vms.plan_vm import BLOCK_POOLS, IMAGES, PlannedSeed, PlannedVolume, Request, volume_name
 from kimchictl.catalog.records import Disk
 from kimchictl.catalog.resolve import BUILT_IN
-from kimchictl.errors import Failed, Invalid, KimchiError, NotFound, WrongState
-from kimchictl.units import format_size
+from kimchictl.errors import Invalid, KimchiError, NotFound, WrongState
 from kimchictl.virt.storage import pools, presence, volumes
 
 if TYPE_CHECKING:
@@ -85,15 +86,9 @@ class PlannedStorage:
 
     def check_space(self) -> None:
         """Whether all of it fits."""
+        note = self._findings.notes.append
         for pool in self._pools.values():
-            if pool.available is None or pool.needed <= pool.available:
-                continue
-            short = f"{format_size(pool.needed)} for disks, and {format_size(pool.available)} are available"
-            if pool.block:
-                wrong = Failed(f"pool {pool.name!r} needs {short}", "choose another one with --pool")
-                self._findings.problems.append(wrong)
-            else:
-                self._findings.notes.append(f"pool {pool.name!r} may run full: it may need {short}")
+            self._findings.check(partial(require_space, pool.name, pool.needed, pool.available, pool.block, note))
 
     def _volume(self, vm: str, place: _Place) -> PlannedVolume:
         pool, base = place.pool, place.base

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from kimchictl.actions.vms.claim import Claim
 from kimchictl.actions.vms.carry_nvram import require_no_variables
+from kimchictl.actions.vms.claim import Claim
 from kimchictl.actions.vms.plan_vm import Login, PlannedSeed, PlannedVolume, Request, VmPlan
 from kimchictl.actions.vms.preflight import plan_vms
 from kimchictl.actions.vms.undo import take_back
@@ -159,7 +159,7 @@ def with_secret(host: "Host", uuid: str, medium: Medium, login: Login, undo: Exi
     with uninterrupted():
         usage = secrets.make_secret(host, uuid, login.server, login.password)
         left = f"secret {usage!r} is left behind"
-        undo.callback(take_back, host, left, partial(secrets.forget_secret, host, usage))
+        undo.callback(take_back, host, left, partial(secrets.forget_unnamed, host, usage))
     return replace(medium, user=login.user, secret=usage)
 
 

@@ -6,7 +6,7 @@ A volume that another VM has is not attached without being told to: two systems 
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from shlex import quote
 from typing import TYPE_CHECKING
@@ -14,19 +14,17 @@ from typing import TYPE_CHECKING
 from kimchictl.actions.images.sources import split_source
 from kimchictl.actions.storage.samefile import Names
 from kimchictl.actions.storage.unfinished import require_whole
-from kimchictl.actions.storage.uses import look_around
+from kimchictl.actions.storage.uses import Templates, look_around
 from kimchictl.actions.storage.volume_changes import require_known_chain
 from kimchictl.actions.storage.volume_use import known_as_raw, require_seen
+from kimchictl.actions.vms.new_disk import attach_new
 from kimchictl.actions.vms.pending import ATTACH, compared
-from kimchictl.actions.vms.plan_vm import volume_name
-from kimchictl.actions.vms.provision import undo_volume
-from kimchictl.errors import Exists, Failed, InUse, Invalid, KimchiError, NotFound, WrongState
-from kimchictl.locks.signals import uninterrupted
+from kimchictl.errors import InUse, Invalid, KimchiError, NotFound, WrongState
 from kimchictl.virt import xml
 from kimchictl.virt.domain import devices, domains
 from kimchictl.virt.domain.devices import Scope, free_target
 from kimchictl.virt.domain.domainread import VmDisk
-from kimchictl.virt.storage import pools, volumes
+from kimchictl.virt.storage import volumes
 
 if TYPE_CHECKING:
     from kimchictl.virt.connection import Host
@@ -91,12 +89,17 @@ def _nature(disk: VmDisk) -> object:
 
 
 def attach_disk(
-    host: "Host", name: str, new: NewDisk, next_start: bool = False, state_dir: str | None = None
+    host: "Host",
+    name: str,
+    new: NewDisk,
+    next_start: bool = False,
+    state_dir: str | None = None,
+    templates: Templates | None = None,
 ) -> Attached:
     """Attach a disk to the running guest and to its definition. A volume made for it goes again when that fails.
 
-    By the notes in `state_dir` it is known whether one that is there is whole. Raises NotFound, InUse, WrongState,
-    Invalid.
+    By the notes in `state_dir` it is known whether one that is there is whole, by `templates` who needs it. Raises
+    NotFound, InUse, WrongState, Invalid.
     """
     scope = devices.scope_of(host, name, next_start)
     if new.source is None and (new.size or 0) < 1:
@@ -111,14 +114,13 @@ def attach_disk(
         )
     target = free_target(host, scope, bus)
     if new.source is None:
-        with ExitStack() as undo:
-            with uninterrupted():
-                made = _make_volume(host, scope, new)
-                undo_volume(host, made, undo)
+
+        def attach(made: volumes.Volume) -> None:
             _attach(host, scope, _element(made.path or "", made.format or "raw", made.type, bus, target, new), bus)
-            undo.pop_all()
+
+        made = attach_new(host, scope.name, new.size or 0, new.pool, new.format, attach, state_dir)
         return Attached(target, f"pool:{made.pool}/{made.name}", True)
-    path, form, kind = _existing(host, scope, new, state_dir)
+    path, form, kind = _existing(host, scope, new, state_dir, templates)
     _attach(host, scope, _element(path, form, kind, bus, target, new), bus)
     return Attached(target, new.source, False)
 
@@ -144,22 +146,9 @@ def _usual_bus(host: "Host", scope: Scope) -> str:
     return bus if not scope.live or bus in devices.HOTPLUG else "virtio"
 
 
-def _make_volume(host: "Host", scope: Scope, new: NewDisk) -> volumes.Volume:
-    active = pools.names(host, active_only=True)
-    pool = new.pool or ("default" if "default" in active or len(active) != 1 else active[0])
-    form = new.format or "qcow2"
-    if pools.outline(host, pool)[0] in volumes.BLOCK_POOLS and new.format is None:
-        form = "raw"
-    for _ in range(20):
-        name = volume_name(scope.name, form, volumes.names(host, pool))
-        try:
-            return volumes.create_volume(host, pool, name, new.size or 0, form)
-        except Exists:
-            continue  # somebody else was quicker
-    raise Failed(f"no name is free for a disk of vm {scope.name!r} in pool {pool!r}")
-
-
-def _existing(host: "Host", scope: Scope, new: NewDisk, state_dir: str | None) -> tuple[str, str, str]:
+def _existing(
+    host: "Host", scope: Scope, new: NewDisk, state_dir: str | None, templates: Templates | None
+) -> tuple[str, str, str]:
     """(path, format, file or block) of what is there already."""
     kind, rest = split_source(new.source or "")
     if kind == "url":
@@ -173,12 +162,12 @@ def _existing(host: "Host", scope: Scope, new: NewDisk, state_dir: str | None) -
     if found is not None:
         if state_dir is not None:
             require_whole(host, state_dir, found)
-        _require_free(host, scope, found.path or "", f"pool:{found.pool}/{found.name}", new)
+        _require_free(host, scope, found.path or "", f"pool:{found.pool}/{found.name}", new, templates)
         return _of_volume(host, found, new)
     block = _is_block(rest) if host.is_local else rest.startswith("/dev/")
     if new.format is None and not block:
         raise Invalid(f"disk {rest!r} is in no active pool, so its format must be said", "--format raw or qcow2")
-    _require_free(host, scope, rest, rest, new)
+    _require_free(host, scope, rest, rest, new, templates)
     return rest, new.format or "raw", "block" if block else "file"
 
 
@@ -203,20 +192,26 @@ def _of_volume(host: "Host", found: volumes.Volume, new: NewDisk) -> tuple[str, 
     return found.path, form, found.type
 
 
-def _require_free(host: "Host", scope: Scope, path: str, shown: str, new: NewDisk) -> None:
-    """Raises InUse where another VM, or this one, has it, unless all only read it or share it."""
-    uses = look_around(host)
-    named = uses.vms(path, shown)
+def _require_free(host: "Host", scope: Scope, path: str, shown: str, new: NewDisk, templates: Templates | None) -> None:
+    """Raises InUse where another VM, or this one, has it, unless all only read it or share it.
+
+    And where the guest would write to what backs other disks, or those that a template makes: nobody may.
+    """
+    uses = look_around(host, templates)
+    named, writers = uses.vms(path, shown), uses.writers(path, shown)
     if scope.name in named:
         raise InUse(f"vm {scope.name!r} has {shown} already")
-    if named and not (new.shared or (new.readonly and not uses.writers(path, shown))):
+    if not new.readonly:
+        hint = f"{'--readonly --shared' if writers else '--readonly'} attaches it"
+        if children := uses.children(path, shown):
+            raise InUse(f"{shown} backs {', '.join(children)}, which would be destroyed", hint)
+        if users := uses.templates_of(path, shown):
+            whose = ", ".join(f"template {name!r}" for name in users)
+            raise InUse(f"{shown} is in use by {whose}, whose VMs would get what this one writes", hint)
+    if named and not (new.shared or (new.readonly and not writers)):
         others = ", ".join(f"vm {name!r}" for name in sorted(named))
         raise InUse(f"{shown} is in use by {others}", "--shared attaches it all the same")
-    if new.readonly:
-        return
-    if children := uses.children(path, shown):
-        raise InUse(f"{shown} backs {', '.join(children)}, which would be destroyed", "--readonly attaches it")
-    if not new.shared:
+    if not (new.readonly or new.shared):
         require_seen(shown, uses.unseen)
 
 

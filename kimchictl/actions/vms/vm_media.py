@@ -9,11 +9,13 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from kimchictl.actions.images.sources import split_source
+from kimchictl.actions.storage.uses import uses_of
 from kimchictl.actions.vms.findings import Findings
 from kimchictl.actions.vms.plan_vm import Login
 from kimchictl.actions.vms.preflight import find_medium
 from kimchictl.actions.vms.provision import with_secret
-from kimchictl.errors import NotFound, UsageError, WrongState
+from kimchictl.errors import InUse, NotFound, TimedOut, UsageError, WrongState
+from kimchictl.locks.signals import uninterrupted
 from kimchictl.virt import xml
 from kimchictl.virt.capabilities import read_capabilities
 from kimchictl.virt.connection import asking
@@ -21,7 +23,7 @@ from kimchictl.virt.domain import devices
 from kimchictl.virt.domain.devices import Scope
 from kimchictl.virt.domain.devicexml import add_medium
 from kimchictl.virt.domain.domainplan import Medium, medium
-from kimchictl.virt.secrets import forget_unneeded, named_by
+from kimchictl.virt.secrets import forget_secret, forget_unneeded, named_by, unneeded_secrets
 
 if TYPE_CHECKING:
     from kimchictl.virt.connection import Host
@@ -47,18 +49,41 @@ def insert(
     findings = Findings()
     found = find_medium(host, _medium(host, source), findings)
     drive = _drive(host, scope, target)
-    named = _secrets(host, scope)
+    if found.kind != "network":
+        _require_unwritten(host, scope, source, found)
+    uuid, named = scope.domain.UUIDString(), _secrets(host, scope)
+    for usage in unneeded_secrets(host, uuid):
+        forget_secret(host, usage)
+        host.note(f"secret {usage!r} deleted: it was left from an insert that broke off")
     with ExitStack() as undo:
         if login is not None and found.kind == "network":
-            found = with_secret(host, scope.domain.UUIDString(), found, login, undo)
-        if drive is None:
-            place, before = _add_drive(host, scope, found), None
-        else:
-            place, before = _target(drive), _content(drive)
-            devices.update(host, scope, _filled(host, drive, found), force)
-        undo.pop_all()
-    forget_unneeded(host, scope.domain.UUIDString(), named)
-    return place, before, tuple(findings.notes)
+            found = with_secret(host, uuid, found, login, undo)
+        with uninterrupted():
+            try:
+                place = _put(host, scope, drive, found, force)
+            except TimedOut:  # libvirt is still at it, and will need the secret
+                undo.pop_all()
+                raise
+            undo.pop_all()
+    forget_unneeded(host, uuid, named)
+    return place, _content(drive) if drive is not None else None, tuple(findings.notes)
+
+
+def _put(host: "Host", scope: Scope, drive: xml.Element | None, found: Medium, force: bool) -> str:
+    """Into the drive, or a new one; its target."""
+    if drive is None:
+        return _add_drive(host, scope, found)
+    devices.update(host, scope, _filled(host, drive, found), force)
+    return _target(drive)
+
+
+def _require_unwritten(host: "Host", scope: Scope, source: str, found: Medium) -> None:
+    """Raises InUse for what a VM has as a disk that it writes to: its guest would change what another one reads."""
+    writers = uses_of(host, []).writers(found.location, source)
+    if writers:
+        others = ", ".join(f"vm {name!r}" for name in writers)
+        copy = "kimchictl volume clone makes a copy of a disk, which a drive can hold"
+        raise InUse(f"{source} is a disk of {others}, and no medium", copy)
 
 
 def require_drive(host: "Host", name: str, target: str | None = None, next_start: bool = False) -> None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kimchictl.actions.storage.unfinished import take_back_everywhere
 from kimchictl.actions.vms.claim import Claim
 from kimchictl.actions.vms.findings import Findings
 from kimchictl.actions.vms.plan_vm import Request, VmPlan, sketch
@@ -109,7 +110,8 @@ def create(
     request = _settled(app, request, dry_run)
     if not dry_run:
         finish_deletions(app)
-        for sentence in sweep(app.host, app.places.own_state, request.may_be):
+        swept = sweep(app.host, app.places.own_state, request.may_be)
+        for sentence in (*swept, *take_back_everywhere(app.host, app.places.own_state)):
             app.note(sentence)
     with Claim(app.host, request, app.places.own_state) as claim:
         if not dry_run:
