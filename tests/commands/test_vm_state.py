@@ -106,3 +106,8 @@ def test_a_change_that_a_ctrl_c_came_too_late_for_is_told(kimchi, driver, monkey
 def test_a_name_that_is_its_own_or_taken_is_said(kimchi, driver):
     assert "vm 'a' is called so already" in kimchi("vm", "edit", "a", "--name", "a", status=0).err
     assert "hint: choose another name" in kimchi("vm", "edit", "a", "--name", "b", status=4).err
+
+
+def test_what_a_vm_lacks_for_uefi_is_named(kimchi, driver):
+    refused = kimchi("vm", "edit", "a", "--firmware", "uefi", status=4).err
+    assert "vm 'a' has no ACPI" in refused and "kimchictl vm edit a --xml" in refused

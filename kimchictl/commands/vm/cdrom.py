@@ -3,7 +3,7 @@
 import click
 
 from kimchictl.app import App
-from kimchictl.commands.again import again
+from kimchictl.commands.again import whole
 from kimchictl.commands.base import Group, name_argument, pass_app
 from kimchictl.commands.completing import complete
 from kimchictl.commands.vm.disk import next_start_option
@@ -63,12 +63,14 @@ def insert(
         source, login = bring_url(app, source, media, not no_check)
     elif media is not None:
         raise UsageError("--media is for the image behind a URL", f"{source} is none")
-    drive, before, notes = again(
-        app, lambda: vm_media.insert(app.host, name, source, target, next_start, login, force), name
-    )
-    for note in notes:
-        app.note(note)
-    app.note(f"{given} inserted into drive {drive!r} of vm {name!r}" + (f"; {before} is out" if before else ""))
+
+    def said(done: tuple[str, str | None, tuple[str, ...]]) -> str:
+        drive, before, notes = done
+        for note in notes:
+            app.note(note)
+        return f"{given} inserted into drive {drive!r} of vm {name!r}" + (f"; {before} is out" if before else "")
+
+    whole(app, name, lambda: vm_media.insert(app.host, name, source, target, next_start, login, force), said)
 
 
 @cdrom.command()
@@ -87,6 +89,8 @@ def eject(app: App, name: str, target: str | None, force: bool, next_start: bool
     """
     from kimchictl.actions.vms import vm_media
 
-    drive, before = again(app, lambda: vm_media.eject(app.host, name, target, next_start, force), name)
-    place = f"drive {drive!r} of vm {name!r}"
-    app.note(f"{before} ejected from {place}" if before else f"{place} is empty already")
+    def said(done: tuple[str, str | None]) -> str:
+        place = f"drive {done[0]!r} of vm {name!r}"
+        return f"{done[1]} ejected from {place}" if done[1] else f"{place} is empty already"
+
+    whole(app, name, lambda: vm_media.eject(app.host, name, target, next_start, force), said)

@@ -128,14 +128,16 @@ def _set_firmware(root: xml.Element, changes: VmChanges, name: str) -> None:
         raise Invalid(f"vm {name!r}: secure boot needs firmware uefi", "give --firmware uefi too")
     if (wanted == "uefi") == uefi and changes.secure_boot is None:
         return
+    if wanted == "uefi" and _is_x86(system) and root.find("features/acpi") is None:
+        hint = f"kimchictl vm edit {quote(name)} --xml: add <acpi/> to its <features>"
+        raise Invalid(f"vm {name!r} has no ACPI, without which there is no firmware uefi", hint)
     remove_all(system, "loader", "firmware", *(() if uefi and wanted == "uefi" else ("nvram",)))
     system.attrib.pop("firmware", None)
     if wanted == "bios":
         return
     remove_all(system, "nvram", "bios")
     system.set("firmware", "efi")
-    kind = system.find("type")
-    if kind is not None and kind.get("arch") in ("x86_64", "i686"):
+    if _is_x86(system):
         features, state = xml.add(system, "firmware"), "yes" if changes.secure_boot else "no"
         xml.add(features, "feature", enabled=state, name="secure-boot")
         xml.add(features, "feature", enabled=state, name="enrolled-keys")
@@ -143,6 +145,11 @@ def _set_firmware(root: xml.Element, changes: VmChanges, name: str) -> None:
             list_of = child(root, "features")
             remove_all(list_of, "smm")
             xml.add(list_of, "smm", state="on")
+
+
+def _is_x86(system: xml.Element) -> bool:
+    kind = system.find("type")
+    return kind is not None and kind.get("arch") in ("x86_64", "i686")
 
 
 def _set_boot(root: xml.Element, order: tuple[str, ...]) -> None:

@@ -88,7 +88,8 @@ def _set_vcpus(host: Host, domain: Any, wanted: int) -> None:
     except lib.libvirtError as error:
         left = domain.vcpusFlags(lib.VIR_DOMAIN_AFFECT_LIVE)
         hint = "with --next-start it has fewer from the next start on; or stop it first"
-        if is_code(error, "OPERATION_TIMEOUT"):
+        # What was asked to go before, and has not gone yet, QEMU refuses itself, which has no code of its own.
+        if is_code(error, "OPERATION_TIMEOUT") or "device_del" in (error.get_error_message() or ""):
             message = f"the guest of vm {domain.name()!r} does not let go of its vcpus: {left} are left"
             raise TimedOut(message, hint) from None
         if is_code(error, "CONFIG_UNSUPPORTED") and wanted < left:
