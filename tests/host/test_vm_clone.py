@@ -72,6 +72,8 @@ def test_linked_clones_share_what_was_and_keep_their_changes(web, kimchi, form):
     write(sources[0], 512, "y")
     assert [holds(path, 0, "x") for path in sources] == [True, True]
     assert not holds(sources[1], 512, "y") and not holds(base, 512, "y") if form == "qcow2" else True
+    kimchi("vm", "clone", "test", "alone", status=0)
+    assert kimchi("volume", "show", "default", "alone.qcow2", "-o", "json", status=0).json["backing"] is None
     kimchi("vm", "start", "web", "test", status=0)
     assert base.name in kimchi("vm", "delete", "test", "--yes", status=0).err
     assert base.exists() and not os.path.exists(sources[1])

@@ -23,15 +23,15 @@ def clone(app: App, name: str, new: str | None, linked: bool, pool: str | None, 
     (BitLocker's key) has to be unlocked by other means. Its UEFI variables are a copy, with the boot entries. What is
     inside of the disks, such as host names and ssh keys, is the same in both.
 
-    With --linked, both VMs get new disks upon the present ones, which are only read from then on; each linked clone adds
-    one such level to both. A full clone, of a linked one too, stands alone again.
+    With --linked, both VMs get new disks upon the present ones, which are only read from then on; each linked clone
+    adds one such level to both. A full clone, of a linked one too, stands alone again.
 
     \b
     Examples:
       kimchictl vm clone web
       kimchictl vm clone web test --linked
     """
-    from kimchictl.actions.vms.clone_plan import plan_clone
+    from kimchictl.actions.vms.clone_plan import check_space, plan_clone
     from kimchictl.actions.vms.clone_vm import clone_vm, sweep_clones, sweep_copies
     from kimchictl.virt.storage.pools import find_active_pool
 
@@ -42,6 +42,7 @@ def clone(app: App, name: str, new: str | None, linked: bool, pool: str | None, 
     plan = plan_clone(app.host, name, new, linked)
     if pool is not None:
         find_active_pool(app.host, pool)
+    check_space(app.host, plan, pool, linked)
     for note in plan.notes:
         app.note(note)
     if dry_run:
