@@ -91,10 +91,12 @@ def test_what_qemu_lacks_is_named_with_all_else_that_is_wrong(pool, kimchi):
     assert "no interface of model 'foo'" in kimchi("template", "check", "deb").out
 
 
-def test_a_bridge_that_is_not_there_is_noted(pool, kimchi):
+def test_a_bridge_that_is_not_there_is_noted_and_who_is_to_start_is_refused(pool, kimchi):
     networks = ("--network", "bridge=virbr0", "--network", "bridge=nosuch")
     said = kimchi("vm", "create", "web", "--template", "deb", *networks, "--dry-run", status=0).err
     assert "bridge 'nosuch' is not there" in said and "virbr0" not in said
+    refused = kimchi("vm", "create", "web", "--template", "deb", *networks, "--start", "--count", "2", status=3)
+    assert "bridge 'nosuch' is not there" in refused.err and os.listdir(pool) == []
 
 
 @pytest.mark.parametrize(("content", "status"), [(None, 3), (b"hostname: x\n", 4), (b"#cloud-config\n" * 99999, 4)])

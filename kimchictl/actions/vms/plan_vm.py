@@ -38,7 +38,7 @@ class Request:
 
     Of several, the `count`, each gets the next number that is free: NAME-1, NAME-2...
 
-    `names` are those that they get, where they are chosen already.
+    `names` are those that they get, where they are chosen already. `start`: they are started at once.
 
     `login` is for the server of a streamed image, `password` for the display, `user_data` for cloud-init.
     `drivers` is where a disc with drivers for the guest is, for a drive of its own.
@@ -55,6 +55,7 @@ class Request:
     user_data: bytes | None = field(default=None, repr=False)
     drivers: str | None = None
     names: tuple[str, ...] = ()
+    start: bool = False
 
     @property
     def is_numbered(self) -> bool:

@@ -145,7 +145,11 @@ class _Look:
 
     def _network(self, network: Network) -> Network:
         if lacks_bridge(self.host, network):
-            self.findings.notes.append(no_bridge(network))
+            if self.request.start:
+                hint = "name another one with --network, or leave --start out"
+                self.findings.problems.append(NotFound(f"bridge {network.name!r} is not there", hint))
+            else:
+                self.findings.notes.append(no_bridge(network))
         if network.type != "network":
             return network
         if self.origins.get("networks", BUILT_IN) == BUILT_IN:

@@ -99,7 +99,8 @@ def create(
     """
     stored = TEMPLATES.read(app.templates.get(template))
     whole = merge(stored, changes, f"a VM of template {template!r}") if changes else stored
-    request = Request(resolve(whole, defaults_of(app.config)), name, count, pool, title, whole.description)
+    resolved = resolve(whole, defaults_of(app.config))
+    request = Request(resolved, name, count, pool, title, whole.description, start=start)
     request, said = _with_what_is_given(request, cloud_init, display_password_fd, insecure or print_xml, not dry_run)
     if print_xml:
         said.raise_all(f"a vm of template {template!r}")
