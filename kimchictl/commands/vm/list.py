@@ -16,8 +16,8 @@ from kimchictl.virt.domain.listing import BASE_KEYS, DESCRIBED_KEYS, list_vms
 def list_(app: App) -> None:
     """List VMs, those that are off too.
 
-    It costs a constant number of calls to libvirt; with -o wide or csv, or a column or filter on title, description,
-    template, os_distro, os_version or graphics, one more for each VM. JSON has those keys only then.
+    It costs a constant number of calls to libvirt; with -o wide, or a column or filter on title, description,
+    template, os_distro, os_version or graphics, one more for each VM. JSON and csv have those keys only then.
 
     \b
     Examples:
@@ -27,4 +27,5 @@ def list_(app: App) -> None:
     described = wants_description(app)
     keys = BASE_KEYS + DESCRIBED_KEYS if described else BASE_KEYS
     vms = list_vms(app.host, described)
-    app.emit_list([dict(zip(keys, vm, strict=False)) for vm in vms], VMS)
+    view = VMS._replace(keys=keys) if app.format == "csv" else VMS
+    app.emit_list([dict(zip(keys, vm, strict=False)) for vm in vms], view)

@@ -51,11 +51,10 @@ DETAILS = View(VMS.columns, VMS.keys + DETAIL_KEYS, wide=VMS.wide, formats=VMS.f
 
 
 def wants_description(app: App) -> bool:
-    """Whether a list is to show, sort by or filter on what costs a call for each VM; csv has a column for each key."""
+    """Whether a list is to show, sort by or filter on what costs a call for each VM."""
     options = app.options
     asked = [*options.columns, (options.sort or "").removeprefix("-"), *options.filters]
-    every = app.format == "wide" or (app.format == "csv" and not options.columns)
-    return every or any(text.startswith(DESCRIBED_KEYS) for text in asked)
+    return app.format == "wide" or any(text.startswith(DESCRIBED_KEYS) for text in asked)
 
 
 def emit_vms(app: App, names: Sequence[str], several: bool) -> None:
