@@ -3,6 +3,7 @@
 import gc
 import os
 import signal
+import threading
 
 import libvirt
 import pytest
@@ -32,6 +33,7 @@ def states(kimchi):
 def test_all_guests_are_asked_to_stop_before_the_first_is_waited_for(kimchi, driver, monkeypatch):
     kimchi("vm", "start", "a", "b", status=0)
     asked, wait_until = [], power.wait_until
+    monkeypatch.setattr("kimchictl.actions.vms.side_by_side.AT_ONCE", 1)
     monkeypatch.setattr(libvirt.virDomain, "shutdown", lambda domain: asked.append(domain.name()))
 
     def waited_for(*given):
@@ -79,12 +81,14 @@ def test_a_delete_that_a_ctrl_c_came_too_late_for_is_told(kimchi, driver, monkey
 
 
 def test_starts_that_a_ctrl_c_came_too_late_for_are_told(kimchi, driver, monkeypatch):
-    create = libvirt.virDomain.createWithFlags
+    create, begun = libvirt.virDomain.createWithFlags, threading.Event()
 
     def interrupted(domain, flags):
         create(domain, flags)
         if domain.name() == "a":
+            begun.wait(10)
             os.kill(os.getpid(), signal.SIGINT)
+        begun.set()
 
     monkeypatch.setattr(libvirt.virDomain, "createWithFlags", interrupted)
     said = kimchi("vm", "start", "a", "b", status=130).err

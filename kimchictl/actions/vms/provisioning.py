@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from kimchictl.actions.vms.claim import Claim
 from kimchictl.actions.vms.plan_vm import Request, VmPlan
 from kimchictl.actions.vms.provision import Made, provision_named
+from kimchictl.actions.vms.side_by_side import AT_ONCE
 from kimchictl.actions.vms.undo import take_back
 from kimchictl.errors import KimchiError
 from kimchictl.locks.signals import uninterrupted
@@ -20,8 +21,6 @@ from kimchictl.virt.domain import power
 
 if TYPE_CHECKING:
     from kimchictl.virt.connection import Host
-
-AT_ONCE = 4  # libvirtd takes five requests of one connection at a time: the fifth is for making the next one
 
 
 @dataclass(slots=True)

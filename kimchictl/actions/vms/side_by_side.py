@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from kimchictl.errors import KimchiError
+from kimchictl.locks.signals import uninterrupted
 from kimchictl.virt.deadlines import Running
 
 if TYPE_CHECKING:
     from kimchictl.virt.connection import Host
 
-AT_ONCE = 4  # libvirtd takes five requests of one connection at a time
+AT_ONCE = 4  # libvirtd takes five requests of one connection at a time: the fifth is for whoever else asks
 GRACE = 2.0  # seconds that is waited, after a Ctrl-C, for what has begun
 
 Result = TypeVar("Result")
@@ -63,4 +64,5 @@ class SideBySide(Generic[Result]):
 
     def _begin(self, name: str) -> None:
         host = self._host()
-        self._begun[name] = Running(lambda: self._act(host, name))
+        with uninterrupted():  # what has begun is known to have
+            self._begun[name] = Running(lambda: self._act(host, name))
