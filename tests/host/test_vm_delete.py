@@ -11,6 +11,7 @@ import libvirt
 import pytest
 
 from kimchictl import cli
+from kimchictl.errors import HostError
 from lab.images import make_image
 
 
@@ -167,6 +168,32 @@ def test_disks_of_the_next_start_and_of_this_run_alone_go_too(web, kimchi, host)
     goes = bill(kimchi("vm", "delete", "web", "--yes", status=0))["goes"]
     names = ["pool:default/web.qcow2", "pool:default/live.img", "pool:default/web-1.qcow2"]
     assert [line.partition(" (")[0] for line in goes] == names and os.listdir(pool) == []
+
+
+def test_firmware_variables_that_another_vm_has_too_stay(web, kimchi, host):
+    web("--firmware", "uefi", "--start")
+    kimchi("vm", "stop", "web", "--force", status=0)
+    kimchi("vm", "create", "db", "--template", "deb", "--firmware", "uefi", status=0)
+    path = "/var/lib/libvirt/qemu/nvram/web_VARS.fd"
+    connection = libvirt.open(host.uri)
+    document = connection.lookupByName("db").XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+    connection.defineXML(document.replace("</os>", f"<nvram>{path}</nvram></os>"))
+    connection.close()
+    done = bill(kimchi("vm", "delete", "web", "--yes", status=0))
+    assert f"{path}: the variables of its firmware, used by db" in done["stays"]
+    assert not any("variables" in line for line in done["goes"])
+    assert os.listdir(host.root / "lib/qemu/nvram") == ["web_VARS.fd"]
+
+
+def test_what_libvirt_does_not_permit_is_said_as_it_is(web, kimchi, monkeypatch):
+    pool = web()
+
+    def refuse(*_):
+        raise HostError("access denied")
+
+    monkeypatch.setattr("kimchictl.actions.vms.remove_vm.undefine_vm", refuse)
+    assert kimchi("vm", "delete", "web", "--yes", status=5).err.splitlines()[-1] == "kimchictl: error: access denied"
+    assert os.listdir(pool) == ["web.qcow2"] and notes() == []
 
 
 def test_of_a_file_that_is_missing_the_bill_says_so(web, kimchi, tmp_path):

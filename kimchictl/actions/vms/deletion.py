@@ -19,6 +19,7 @@ from kimchictl.actions.storage.uses import Templates, Uses, look_around
 from kimchictl.actions.vms.bill import Bill, needing, unseen
 from kimchictl.errors import Disconnected, Failed, HostError, InUse, KimchiError, NotFound, WrongState
 from kimchictl.virt import secrets
+from kimchictl.virt.connection import asking
 from kimchictl.virt.domain import domains
 from kimchictl.virt.storage import volumes
 
@@ -69,6 +70,7 @@ class Deletion:
 
     def done(self) -> None:
         """All is gone, or was said to stay; or nothing was done."""
+        self.begun = False
         if self.path is not None:
             remove_note(self.path)
 
@@ -181,7 +183,9 @@ def _files_in(record: dict[str, Any]) -> list[LeftFile] | None:
 def _state(host: "Host", uuid: str) -> str | None:
     """Whether the VM with that UUID is "persistent" or "transient"; None if it is gone."""
     try:
-        return "persistent" if domains.find_domain(host, uuid).isPersistent() else "transient"
+        domain = domains.find_domain(host, uuid)
+        with asking(f"vm {domain.name()!r}"):
+            return "persistent" if domain.isPersistent() else "transient"
     except NotFound:
         return None
 

@@ -63,7 +63,7 @@ def delete(app: App, names: tuple[str, ...], keep_disks: bool, dry_run: bool, mi
 
     def act(name: str) -> None:
         bill = bill_of(name)
-        deletion = deletion_of(app.host, bill, app.places.own_state)
+        deletion = again(app, lambda: deletion_of(app.host, bill, app.places.own_state))
         for line in _lines(bill):
             app.note(line)
         app.confirm(f"deleting vm {bill.name!r}", yes)
