@@ -109,6 +109,16 @@ def test_a_copy_can_be_interrupted(web, kimchi, monkeypatch):
     assert went_on == [] and os.listdir(pool) == ["web.qcow2"]
 
 
+def test_what_a_template_was_stored_with_stays_when_that_is_interrupted(web, kimchi, monkeypatch):
+    from kimchictl.actions.documents import from_vm
+
+    pool, keep = web(), from_vm.keep
+    monkeypatch.setattr(from_vm, "keep", lambda *given: (keep(*given), os.kill(os.getpid(), signal.SIGINT))[0])
+    kimchi("template", "create", "golden", "--from-vm", "web", status=130)
+    assert "golden" in kimchi("template", "list", "-o", "name", status=0).out
+    assert sorted(os.listdir(pool)) == ["golden-base.qcow2", "web.qcow2"]
+
+
 def test_nothing_is_copied_for_a_name_that_is_taken_or_a_dry_run(web, kimchi):
     pool = web()
     kimchi("template", "create", "deb", "--from-vm", "web", status=4)

@@ -11,6 +11,8 @@ from pathlib import Path
 import libvirt
 import pytest
 
+from kimchictl.actions.vms.vm_disks import NewDisk, attach_disk
+from kimchictl.virt.connection import open_host
 from kimchictl.virt.domain import devices
 from kimchictl.virt.storage import volumes
 from lab.images import make_image
@@ -58,12 +60,15 @@ def interrupt():
 
 
 @pytest.mark.parametrize("running", [False, True], ids=["off", "running"])
-def test_a_disk_that_is_attached_when_the_command_is_interrupted_keeps_its_volume(web, kimchi, monkeypatch, running):
+def test_a_disk_that_is_attached_when_its_attaching_is_interrupted_keeps_its_volume(
+    web, kimchi, host, monkeypatch, running
+):
     if running:
         kimchi("vm", "start", "web", status=0)
     then(monkeypatch, libvirt.virDomain, "attachDeviceFlags", interrupt)
-    kimchi(*ATTACH, status=130)
-    assert sources(kimchi) == [str(web / "web.qcow2"), str(web / "web-1.qcow2")]
+    with open_host(host.uri) as ours, pytest.raises(KeyboardInterrupt):
+        attach_disk(ours, "web", NewDisk(size=1 << 30), state_dir=os.environ["KIMCHI_STATE_DIR"])
+    assert sources(kimchi) == [str(web / "web.qcow2"), str(web / "web-1.qcow2")] and left() == []
     kimchi(*ATTACH, status=0)
     assert set(sources(kimchi)) == {str(web / name) for name in os.listdir(web)} and len(os.listdir(web)) == 3
 
@@ -196,7 +201,14 @@ def test_a_guest_that_powers_itself_off_at_that_moment_is_off(web, kimchi, host,
     assert len(sources(kimchi)) == {"attach": 3, "eject": 2, "detach": 1}[words.split()[1]]
 
 
-# -- what others need
+# -- what others need, and what there is
+
+
+def test_a_pool_that_may_run_full_is_noted(web, kimchi):
+    assert "pool 'default' may run full" in kimchi(*ATTACH[:-1], "900T", status=0).err
+    clone = ("vm", "clone", "web", "--dry-run")  # both get new disks where it is linked
+    for more, size in (((), "900.0 TiB"), (("--linked",), "1.8 PiB")):
+        assert f"pool 'default' may run full: it may need {size}" in kimchi(*clone, *more, status=0).err
 
 
 def test_what_templates_make_disks_upon_is_attached_to_be_read_only(web, kimchi, tmp_path):

@@ -138,6 +138,21 @@ def test_what_was_being_made_is_taken_back_when_it_is_there_again(own, kimchi, m
     assert [vm["name"] for vm in kimchi("vm", "list", "-o", "json", status=0).json] == ["web"]
 
 
+def test_a_vm_that_was_defined_though_nobody_said_so_is_taken_back_too(own, kimchi, monkeypatch, tmp_path):
+    real = domains.define
+
+    def define(host, *given):
+        real(host, *given)
+        stop(own)
+        own.run(["libvirtd", "-d", *CONFIGURED])
+        real(host, *given)  # over what is no connection any more
+
+    monkeypatch.setattr(domains, "define", define)
+    kimchi("vm", "create", "db", "--template", "deb", status=5)
+    assert os.listdir(tmp_path / "pool") == ["web.qcow2"]
+    assert kimchi("vm", "list", "-o", "name", status=0).out == "web\n"
+
+
 def test_a_volume_whose_making_nobody_could_confirm_goes_with_the_next_create(own, kimchi, monkeypatch, tmp_path):
     broken_once(monkeypatch, volumes, "read_volume", own, restart=True)  # it is made by then
     kimchi("vm", "create", "db", "--template", "deb", status=5)

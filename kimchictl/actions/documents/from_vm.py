@@ -119,11 +119,12 @@ def keep_from_vm(
             base = clone_volume(host, volume.pool, volume.name, pool, name, progress, state_dir, copied)
             size = max(disks[index].size or 1, -(-(base.capacity or 0) // GIB))
             disks[index] = replace(disks[index], size=size, base=f"pool:{base.pool}/{base.name}")
-        for note in notes:
-            note.done()  # from now on a template may need it
-        kept = keep(store, replace(installed.draft, template=replace(template, disks=tuple(disks))), if_exists)
-        if kept.done != "skipped":
-            undo.pop_all()
+        with uninterrupted():  # once it is stored, it needs them
+            for note in notes:
+                note.done()
+            kept = keep(store, replace(installed.draft, template=replace(template, disks=tuple(disks))), if_exists)
+            if kept.done != "skipped":
+                undo.pop_all()
     return kept
 
 

@@ -1,11 +1,13 @@
 """What a copy of a VM that is off will be; and that its source is, at the end, as it was when that was planned."""
 
 import os
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from shlex import quote
 from typing import TYPE_CHECKING
 
+from kimchictl.actions.storage.space import require_space
 from kimchictl.actions.storage.uses import uses_of
 from kimchictl.actions.vms.carry_nvram import look_for_variables
 from kimchictl.actions.vms.unfinished import volumes_look
@@ -18,7 +20,7 @@ from kimchictl.virt.domain.definition import read_definition
 from kimchictl.virt.domain.domainread import VmDisk
 from kimchictl.virt.domain.undefine import belongings_of
 from kimchictl.virt.storage import pools, presence
-from kimchictl.virt.storage.volumes import Volume
+from kimchictl.virt.storage.volumes import BLOCK_POOLS, Volume
 
 if TYPE_CHECKING:
     from kimchictl.virt.connection import Host
@@ -77,6 +79,20 @@ def plan_clone(host: "Host", name: str, new: str | None, linked: bool) -> CloneP
 
 def _places(own: Iterable[tuple[VmDisk, Volume]]) -> list[tuple[str, str]]:
     return [(volume.pool, volume.name) for _, volume in own]
+
+
+def check_space(host: "Host", plan: ClonePlan, pool: str | None, linked: bool) -> None:
+    """Whether its disks fit, in `pool` or each where its original is; linked, the source gets new ones there, too.
+
+    Raises Failed where they cannot; where they may not, that is noted.
+    """
+    needed: Counter[str] = Counter()
+    for _, volume in plan.own:
+        for place in (pool or volume.pool, *((volume.pool,) if linked else ())):
+            needed[place] += volume.capacity or 0
+    for name, size in needed.items():
+        there = presence.usable_pool(host, name)
+        require_space(name, size, there.available, there.type in BLOCK_POOLS, host.note)
 
 
 def require_as_planned(host: "Host", plan: ClonePlan) -> None:

@@ -174,6 +174,7 @@ def define_vm(host: "Host", name: str, document: str, undo: ExitStack, note: Not
     """Define a VM by a `document` with that `uuid`; it is undefined when it is undone. Raises Exists, Invalid."""
     note.defining(uuid)
     with uninterrupted():
+        # Before it is defined, and by its UUID: of a libvirtd that restarts only the answer may be lost.
+        undo.callback(take_back, host, f"vm {name!r} may be left behind", lambda: undefine_vm(host, uuid))
         domains.define(host, name, document)
-        undo.callback(take_back, host, f"vm {name!r} is left behind", lambda: undefine_vm(host, name))
     note.defined()

@@ -6,6 +6,7 @@ from shlex import quote
 from typing import Any
 
 from kimchictl.errors import Exists, Failed, InUse, Invalid, KimchiError, WrongState
+from kimchictl.locks.signals import uninterrupted
 from kimchictl.virt import xml
 from kimchictl.virt.connection import Host, asking, is_code, translate
 from kimchictl.virt.domain.definition import parse
@@ -27,17 +28,18 @@ def create_pool(
         if name in {pool.name() for pool in host.conn.listAllStoragePools(0)}:
             raise Exists(f"pool {name!r} already exists", f"kimchictl pool show {quote(name)}")
     require_directory(host, name, plan.path)
-    pool = _define(host, pool_xml(name, kind, plan), f"pool {name!r} cannot be created")
-    try:
-        with asking(f"pool {name!r} cannot be created{f' at {plan.path}' if plan.path else ''}"):
-            if kind in _BUILT and not _keeps_its_mode(host, kind, plan):
-                pool.build(0)
-            pool.setAutostart(int(autostart))
-            if start:
-                pool.create(0)
-    except BaseException:
-        _undefine(host, pool, name)
-        raise
+    with uninterrupted():  # what is active and then undefined would still be there, until it is stopped
+        pool = _define(host, pool_xml(name, kind, plan), f"pool {name!r} cannot be created")
+        try:
+            with asking(f"pool {name!r} cannot be created{f' at {plan.path}' if plan.path else ''}"):
+                if kind in _BUILT and not _keeps_its_mode(host, kind, plan):
+                    pool.build(0)
+                pool.setAutostart(int(autostart))
+                if start:
+                    pool.create(0)
+        except KimchiError:
+            _undefine(host, pool, name)
+            raise
 
 
 def require_directory(host: Host, name: str, path: str | None) -> None:
