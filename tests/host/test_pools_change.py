@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import signal
 import subprocess
 import threading
 
@@ -27,6 +28,16 @@ def test_a_pool_of_each_type_is_defined_and_one_that_cannot_start_is_not_left_be
     assert found == {(*name, "inactive") for name in names}
     assert kimchi("pool", "create", "x", "--type", "logical", "--source-name", "no-such", "--start").status in (1, 4)
     assert len(listed(kimchi, "pool", "list")) == 4
+
+
+def test_a_pool_that_is_made_when_that_is_interrupted_stays(host, kimchi, tmp_path, monkeypatch):
+    start = libvirt.virStoragePool.create
+    monkeypatch.setattr(
+        libvirt.virStoragePool, "create", lambda *given: (start(*given), os.kill(os.getpid(), signal.SIGINT))
+    )
+    kimchi("pool", "create", "p", "--path", tmp_path / "p", "--start", status=130)
+    made = kimchi("pool", "show", "p", "-o", "json", status=0).json
+    assert (made["active"], made["persistent"], made["autostart"]) == (True, True, True)
 
 
 def test_where_a_pool_is_no_other_is_made(pool, kimchi):

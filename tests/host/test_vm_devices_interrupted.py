@@ -11,7 +11,10 @@ from pathlib import Path
 import libvirt
 import pytest
 
+from kimchictl.actions.vms import vm_media
+from kimchictl.actions.vms.plan_vm import Login
 from kimchictl.actions.vms.vm_disks import NewDisk, attach_disk
+from kimchictl.errors import Disconnected
 from kimchictl.virt.connection import open_host
 from kimchictl.virt.domain import devices
 from kimchictl.virt.storage import volumes
@@ -86,6 +89,18 @@ def test_an_attach_that_fails_leaves_no_volume(web, kimchi, monkeypatch):
     monkeypatch.setattr(libvirt.virDomain, "attachDeviceFlags", refuse)
     kimchi(*ATTACH, status=1)
     assert os.listdir(web) == ["web.qcow2"] and left() == []
+
+
+def test_what_a_vm_has_though_nobody_said_so_stays(web, kimchi, host, monkeypatch):
+    def lose():
+        raise Disconnected("the connection to libvirt broke")
+
+    then(monkeypatch, devices, "attach", lose)
+    said = []
+    with open_host(host.uri, note=said.append) as ours, pytest.raises(Disconnected):
+        attach_disk(ours, "web", NewDisk(size=1 << 30), state_dir=os.environ["KIMCHI_STATE_DIR"])
+    assert "pool:default/web-1.qcow2 stays: vm 'web' has it" in said[0]
+    assert sources(kimchi) == [str(web / "web.qcow2"), str(web / "web-1.qcow2")]
 
 
 def test_what_libvirt_may_still_attach_stays(web, kimchi, monkeypatch):
@@ -164,7 +179,8 @@ def secrets_there(host):
 
 def test_a_medium_that_is_in_when_the_command_is_interrupted_keeps_its_password(web, kimchi, host, monkeypatch, url):
     then(monkeypatch, libvirt.virDomain, "updateDeviceFlags", interrupt)
-    kimchi("vm", "cdrom", "insert", "web", url, "--no-check", status=130)
+    with open_host(host.uri) as ours, pytest.raises(KeyboardInterrupt):
+        vm_media.insert(ours, "web", url, login=Login("127.0.0.1:9", "somebody", "geheim"))
     (usage,) = secrets_there(host)
     with contextlib.closing(libvirt.open(host.uri)) as connection:
         assert usage in connection.lookupByName("web").XMLDesc()

@@ -46,8 +46,8 @@ def insert(
 ) -> None:
     """Insert an image: a path, pool:POOL/VOLUME or a URL. What was in the drive comes out.
 
-    An image that is not there leaves the old one in. The image behind a URL is streamed or fetched into a pool, as
-    vm create does it.
+    An image that is not there leaves the old one in; the disk of a VM is no medium. The image behind a URL is streamed
+    or fetched into a pool, as vm create does it.
 
     \b
     Examples:

@@ -83,6 +83,9 @@ def attach(
 ) -> None:
     """Attach a disk to a VM: a new one, a volume, or a file of the host.
 
+    What another VM has needs --shared. What backs other disks, or those that a template makes, is only read: it needs
+    --readonly.
+
     \b
     Examples:
       kimchictl vm disk attach web --size 20G
