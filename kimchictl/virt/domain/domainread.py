@@ -94,7 +94,7 @@ def read_domain(document: str, name: str) -> Description:
         disks=tuple(_disk(element) for element in root.findall("devices/disk")),
         nics=tuple(read_nic(element) for element in root.findall("devices/interface")),
         uefi=root.find("os[@firmware='efi']") is not None or root.find("os/loader[@type='pflash']") is not None,
-        nvram=xml.text(root, "os/nvram"),
+        nvram=xml.text(root, "os/nvram") or _get(root.find("os/nvram/source"), "file"),
         tpm=root.find("devices/tpm/backend[@type='emulator']") is not None,
         agent_connected=any(
             target.get("name") == "org.qemu.guest_agent.0" and target.get("state") == "connected"

@@ -126,3 +126,8 @@ def test_devices_of_the_host_are_read_as_its_commands_name_them():
     assert [each.name for each in said.hostdevs] == names
     assert [each.type for each in said.hostdevs] == ["pci", "usb", "usb", "mdev", "scsi", "storage"]
     assert said.nics[0].name == "0000:01:0a.1"
+
+
+def test_firmware_variables_are_found_in_both_ways_that_libvirt_writes_them():
+    for nvram in ("<nvram>/v.fd</nvram>", "<nvram type='file'><source file='/v.fd'/></nvram>"):
+        assert read_domain(f"<domain><os>{nvram}</os></domain>", "web").nvram == "/v.fd"
