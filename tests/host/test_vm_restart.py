@@ -5,6 +5,7 @@ import os
 import libvirt
 import pytest
 
+from kimchictl.actions.vms import clone_vm
 from kimchictl.virt.domain import domains, power
 from kimchictl.virt.storage import volumes
 from lab.host import PrivateHost
@@ -138,19 +139,34 @@ def test_what_was_being_made_is_taken_back_when_it_is_there_again(own, kimchi, m
     assert [vm["name"] for vm in kimchi("vm", "list", "-o", "json", status=0).json] == ["web"]
 
 
+def answer_lost(monkeypatch, where, name, host):
+    """The first call of `name` is done, and nobody says so."""
+    real, calls = getattr(where, name), []
+
+    def call(*given):
+        calls.append(real(*given))
+        if len(calls) == 1:
+            stop(host)
+            host.run(["libvirtd", "-d", *CONFIGURED])
+            real(*given)  # over what is no connection any more
+
+    monkeypatch.setattr(where, name, call)
+
+
 def test_a_vm_that_was_defined_though_nobody_said_so_is_taken_back_too(own, kimchi, monkeypatch, tmp_path):
-    real = domains.define
-
-    def define(host, *given):
-        real(host, *given)
-        stop(own)
-        own.run(["libvirtd", "-d", *CONFIGURED])
-        real(host, *given)  # over what is no connection any more
-
-    monkeypatch.setattr(domains, "define", define)
+    answer_lost(monkeypatch, domains, "define", own)
     kimchi("vm", "create", "db", "--template", "deb", status=5)
     assert os.listdir(tmp_path / "pool") == ["web.qcow2"]
     assert kimchi("vm", "list", "-o", "name", status=0).out == "web\n"
+
+
+def test_the_source_of_a_linked_clone_that_got_new_disks_though_nobody_said_so_has_its_own_again(
+    own, kimchi, monkeypatch, tmp_path
+):
+    answer_lost(monkeypatch, clone_vm, "redefine", own)
+    kimchi("vm", "clone", "web", "--linked", status=5)
+    assert os.listdir(tmp_path / "pool") == ["web.qcow2"]
+    kimchi("vm", "start", "web", status=0)
 
 
 def test_a_volume_whose_making_nobody_could_confirm_goes_with_the_next_create(own, kimchi, monkeypatch, tmp_path):

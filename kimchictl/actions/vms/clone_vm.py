@@ -83,8 +83,9 @@ def clone_vm(
         share_secrets(host, document, uuid)
         with copied(host, plan.source, plan.name, state_dir):
             define_vm(host, plan.name, document, undo, note, uuid)
-        undo.pop_all()
-    note.done()
+        with uninterrupted():
+            undo.pop_all()
+            note.done()
     return plan.name
 
 
@@ -97,10 +98,10 @@ def _link(host: "Host", plan: ClonePlan, undo: ExitStack, note: Note, state_dir:
             put_image(source, disk.target, overlay.path or "", "qcow2", "file")
         with _one_at_a_time(host, state_dir), uninterrupted():
             require_as_planned(host, plan)
-            redefine(host, plan.source, source)
             making.pop_all()
             left = f"vm {plan.source!r} keeps its new disks"
             undo.callback(take_back, host, left, lambda: _unlink(host, plan, own), note.keep)
+            redefine(host, plan.source, source)  # it may have them, though it fails: the answer alone can be lost
     domain = domains.find_domain(host, plan.source)
     if domains.state_of(host, domain) != "shutoff" and _on(host, domain, (volume for _, volume in plan.own), live=True):
         raise InUse(f"vm {plan.source!r} was started while it was cloned", "clone it again when it is off")

@@ -42,8 +42,9 @@ class Made:
 
     def keep(self, undo: ExitStack) -> None:
         """It is finished, and stays."""
-        undo.pop_all()
-        self.note.done()
+        with uninterrupted():
+            undo.pop_all()
+            self.note.done()
 
 
 def provision(
