@@ -7,7 +7,7 @@ does no harm: `remove` with the same Deletion goes on where it was.
 from collections.abc import Iterator
 from contextlib import suppress
 from shlex import quote
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kimchictl.actions.storage.uses import Templates
 from kimchictl.actions.vms.bill import Bill, changed
@@ -28,9 +28,7 @@ def remove(host: "Host", deletion: Deletion, templates: Templates) -> None:
     bill = deletion.bill
     with uninterrupted():
         try:
-            if not deletion.begun:
-                _prepare(host, deletion)
-            _undefine(host, deletion)
+            _take_definition(host, deletion)
             left = [*_forget_secrets(host, deletion), *delete_files(host, deletion.files, templates)]
         except KimchiError as error:
             if not deletion.undefined and not isinstance(error, Disconnected) and host.is_alive:
@@ -40,9 +38,20 @@ def remove(host: "Host", deletion: Deletion, templates: Templates) -> None:
     raise_left(bill.name, left)
 
 
+def _take_definition(host: "Host", deletion: Deletion) -> None:
+    """Raises InUse, NotFound where somebody else has done so."""
+    try:
+        if not deletion.begun:
+            _prepare(host, deletion)
+        _undefine(host, deletion)
+    except NotFound:
+        raise _gone(host, deletion.bill) from None
+
+
 def _prepare(host: "Host", deletion: Deletion) -> None:
-    """Power it off, and note what is to go, as it is then."""
-    bill, domain = deletion.bill, _still(host, deletion.bill)
+    """Power it off, and note what is to go, as it is then. Raises NotFound where the VM is gone."""
+    bill = deletion.bill
+    domain = domains.find_domain(host, bill.uuid)
     deletion.secrets = secrets.secrets_of(host, domain.name())
     if bill.running:
         if not bill.persistent:
@@ -52,14 +61,6 @@ def _prepare(host: "Host", deletion: Deletion) -> None:
     elif domains.state_of(host, domain) in ACTIVE or deletion.files != files_now(host, bill):
         raise changed(bill.name)
     deletion.begin(host)
-
-
-def _still(host: "Host", bill: Bill) -> Any:
-    """The virDomain that the bill is about. Raises NotFound; InUse where another one has its name."""
-    try:
-        return domains.find_domain(host, bill.uuid)
-    except NotFound:
-        raise _gone(host, bill) from None
 
 
 def _gone(host: "Host", bill: Bill) -> KimchiError:
@@ -75,11 +76,11 @@ def _gone(host: "Host", bill: Bill) -> KimchiError:
 
 
 def _undefine(host: "Host", deletion: Deletion) -> None:
-    """Raises NotFound, InUse where somebody else has done so, and not an earlier try whose answer was lost."""
+    """Raises NotFound where somebody else has done so, and not an earlier try whose answer was lost."""
     bill, earlier = deletion.bill, deletion.asked
     deletion.asked = True
     if not undefine_vm(host, bill.uuid) and bill.persistent and not earlier:
-        raise _gone(host, bill)
+        raise NotFound(f"vm {bill.name!r} does not exist")
     deletion.undefined = True
     with suppress(NotFound):
         domain = domains.find_domain(host, bill.uuid)

@@ -50,11 +50,11 @@ def undefine_vm(host: Host, name: str) -> bool:
     """
     try:
         domain = find_domain(host, name)
+        has = belongings_of(host, domain)
+        uefi = (has.uefi or has.nvram) and not host.is_test
+        shared = uefi and nvram_sharers(host, domain.name())
     except NotFound:
         return False
-    has = belongings_of(host, domain)
-    uefi = (has.uefi or has.nvram) and not host.is_test
-    shared = uefi and nvram_sharers(host, domain.name())
     flags = 0
     for present, what in (
         (uefi and not shared, "NVRAM"),
