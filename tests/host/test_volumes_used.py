@@ -96,8 +96,9 @@ def test_a_disk_in_no_pool_uses_all_that_backs_it(pool, kimchi, guest, tmp_path,
     assert f"it backs {middle}" in kimchi("vm", "delete", "db", "--yes", status=0).err
     assert refused(kimchi, "base", str(middle))
     guest("new", tmp_path / "none")
-    why = "in use by vm 'web'" if running else f"backs {middle}"  # what backs it, libvirt tells of one that runs
-    assert why in kimchi("vm", "disk", "attach", "new", "pool:p/base", status=4).err
+    assert f"backs {middle}" in kimchi("vm", "disk", "attach", "new", "pool:p/base", status=4).err
+    readonly = kimchi("vm", "disk", "attach", "new", "pool:p/base", "--readonly")
+    assert readonly.status == (4 if running else 0) and ("in use by vm 'web'" in readonly.err) == running
 
 
 @pytest.mark.parametrize("protocol", ["file:{}", 'json:{{"driver":"raw","file":{{"driver":"file","filename":"{}"}}}}'])
