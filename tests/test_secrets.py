@@ -101,6 +101,7 @@ def test_processes_are_started_in_few_places_that_were_looked_at() -> None:
         "editor.py",
         "poolrefresh.py",
         "streaming.py",
+        "models.py",
         "kvm.py",
         "display.py",
         "virt_type.py",
