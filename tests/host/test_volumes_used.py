@@ -97,8 +97,7 @@ def test_a_disk_in_no_pool_uses_all_that_backs_it(pool, kimchi, guest, tmp_path,
     assert refused(kimchi, "base", str(middle))
     guest("new", tmp_path / "none")
     assert f"backs {middle}" in kimchi("vm", "disk", "attach", "new", "pool:p/base", status=4).err
-    readonly = kimchi("vm", "disk", "attach", "new", "pool:p/base", "--readonly")
-    assert readonly.status == (4 if running else 0) and ("in use by vm 'web'" in readonly.err) == running
+    kimchi("vm", "disk", "attach", "new", "pool:p/base", "--readonly", status=0)
 
 
 @pytest.mark.parametrize("protocol", ["file:{}", 'json:{{"driver":"raw","file":{{"driver":"file","filename":"{}"}}}}'])

@@ -19,7 +19,7 @@ from kimchictl.actions.storage.volume_changes import require_known_chain
 from kimchictl.actions.storage.volume_use import known_as_raw, require_seen
 from kimchictl.actions.vms.new_disk import attach_new
 from kimchictl.actions.vms.pending import ATTACH, compared
-from kimchictl.errors import InUse, Invalid, KimchiError, NotFound, WrongState
+from kimchictl.errors import InUse, Invalid, KimchiError, NotFound, TimedOut, WrongState
 from kimchictl.virt import xml
 from kimchictl.virt.domain import devices, domains
 from kimchictl.virt.domain.devices import Scope, free_target
@@ -133,8 +133,8 @@ def _attach(host: "Host", scope: Scope, disk: xml.Element, bus: str) -> None:
         devices.attach(host, scope, controller)
     try:
         devices.attach(host, scope, disk)
-    except BaseException:
-        if new:
+    except BaseException as error:
+        if new and not isinstance(error, TimedOut):  # else the disk may come yet, and need it
             devices.detach(host, scope, "controller[@type='scsi']", "its new SCSI controller")
         raise
 
