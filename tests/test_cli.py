@@ -161,3 +161,8 @@ def test_the_configured_colour_counts_as_the_option_does(kimchi, monkeypatch):
     monkeypatch.setenv("KIMCHICTL_COLOR", "always")
     assert "\x1b[1m" in kimchi("config", "path", status=0).out
     assert "\x1b" not in kimchi("config", "path", "--color", "never", status=0).out
+
+
+def test_an_option_that_is_none_may_have_been_meant_as_a_name(kimchi):
+    assert "goes behind --" in kimchi("vm", "stop", "-x", status=2).err
+    assert "goes behind --" not in kimchi("vm", "list", "--xyz", status=2).err
