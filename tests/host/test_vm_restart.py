@@ -1,6 +1,8 @@
 """libvirtd that restarts, or goes away, in the middle of a command."""
 
 import os
+import subprocess
+import threading
 
 import libvirt
 import pytest
@@ -167,6 +169,82 @@ def test_the_source_of_a_linked_clone_that_got_new_disks_though_nobody_said_so_h
     kimchi("vm", "clone", "web", "--linked", status=5)
     assert os.listdir(tmp_path / "pool") == ["web.qcow2"]
     kimchi("vm", "start", "web", status=0)
+
+
+def killed_in_the_middle(monkeypatch, host):
+    """The daemon ends while the guest stands still for its first snapshot, and is back."""
+    real, calls = libvirt.virDomain.snapshotCreateXML, []
+
+    def end(domain):
+        while domain.state()[0] != libvirt.VIR_DOMAIN_PAUSED:
+            pass
+        stop(host)
+        host.run(["libvirtd", "-d", *CONFIGURED])
+
+    def call(domain, *given):
+        calls.append(given)
+        if len(calls) == 1:
+            connection = libvirt.open(host.uri)
+            ending = threading.Thread(target=end, args=[connection.lookupByName("web")])
+            ending.start()
+            try:
+                return real(domain, *given)
+            finally:
+                ending.join()
+        return real(domain, *given)
+
+    monkeypatch.setattr(libvirt.virDomain, "snapshotCreateXML", call)
+
+
+def test_a_guest_that_stood_still_for_its_snapshot_runs_on_and_has_it(own, kimchi, monkeypatch, tmp_path):
+    kimchi("vm", "edit", "web", "--memory", "2G", status=0)
+    kimchi("vm", "start", "web", status=0)
+    killed_in_the_middle(monkeypatch, own)
+    done = kimchi("vm", "snapshot", "create", "web", "a")
+    state = kimchi("vm", "show", "web", "-o", "json", status=0).json["state"]
+    if done.status == 4:  # libvirtd could not talk to qemu in the midst of it, and ended the guest
+        assert state == "shutoff" and "'web' is shutoff since libvirtd restarted" in done.err
+        return
+    assert (done.status, state) == (0, "running")
+    listed = subprocess.check_output(["qemu-img", "snapshot", "-U", "-l", tmp_path / "pool/web.qcow2"])
+    assert listed.count(b" a ") == 1
+    kimchi("vm", "snapshot", "revert", "web", "a", "--yes", status=0)
+
+
+@pytest.mark.parametrize("running", [True, False])
+@pytest.mark.parametrize("done", [True, False])
+def test_a_snapshot_is_taken_gone_back_to_and_deleted_once(own, kimchi, monkeypatch, done, running):
+    if running:
+        kimchi("vm", "start", "web", status=0)
+    verbs = (("create", "snapshotCreateXML"), ("revert", "revertToSnapshot"), ("delete", "delete"))
+    for left, (verb, call) in zip((1, 1, 0), verbs, strict=True):
+        with monkeypatch.context() as patch:
+            lost = answer_lost if done else lost_before
+            lost(patch, libvirt.virDomainSnapshot if verb == "delete" else libvirt.virDomain, call, own)
+            words = ("a", "--yes") if verb != "create" else ("a",)
+            assert "looking whether" in kimchi("vm", "snapshot", verb, "web", *words, status=0).err
+        assert len(kimchi("vm", "snapshot", "list", "web", "-o", "json", status=0).json) == left
+        state = kimchi("vm", "show", "web", "-o", "json", status=0).json["state"]
+        assert state == ("running" if running else "shutoff")
+
+
+def lost_before(monkeypatch, where, name, host):
+    """The first call of `name` does not reach the daemon, which restarts."""
+    broken_once(monkeypatch, where, name, host, restart=True)
+
+
+def test_what_a_snapshot_is_to_be_of_is_asked_once_more(own, kimchi, monkeypatch):
+    broken_once(monkeypatch, libvirt.virDomain, "listAllSnapshots", own, restart=True)
+    assert "once more" in kimchi("vm", "snapshot", "create", "web", "a", status=0).err
+
+
+def test_without_it_nobody_says_that_a_snapshot_was_taken(own, kimchi, monkeypatch):
+    monkeypatch.setattr("kimchictl.commands.again._PATIENCE", 0.3)
+    monkeypatch.setattr("kimchictl.virt.domain.surely.RETURN_PATIENCE", 0.3)
+    broken_once(monkeypatch, libvirt.virDomain, "snapshotCreateXML", own, restart=False)
+    failed = kimchi("vm", "snapshot", "create", "web", "a", status=5).err
+    assert "how it is now is not known" in failed and "vm show web" in failed
+    own.run(["libvirtd", "-d", *CONFIGURED])
 
 
 def test_a_volume_whose_making_nobody_could_confirm_goes_with_the_next_create(own, kimchi, monkeypatch, tmp_path):

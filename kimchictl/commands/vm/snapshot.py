@@ -3,6 +3,7 @@
 import click
 
 from kimchictl.app import App
+from kimchictl.commands.again import again
 from kimchictl.commands.base import Group, list_options, missing_ok_option, name_argument, pass_app, yes_option
 from kimchictl.commands.completing import complete
 from kimchictl.render import View
@@ -34,7 +35,7 @@ def create(app: App, name: str, snapshot: str | None, description: str | None) -
     """
     from kimchictl.virt.domain.snapshots import create_snapshot
 
-    made = create_snapshot(app.host, name, snapshot, description)
+    made = again(app, lambda: create_snapshot(app.host, name, snapshot, description), name)
     app.note(f"snapshot {made.name!r} of vm {name!r} taken")
     if app.format not in ("table", "wide"):
         app.emit(made, SNAPSHOTS)
@@ -106,9 +107,9 @@ def revert(app: App, name: str, snapshot: str, start: bool, yes: bool) -> None:
     """
     from kimchictl.virt.domain.snapshots import require_revertible, revert_snapshot
 
-    require_revertible(app.host, name, snapshot)
+    again(app, lambda: require_revertible(app.host, name, snapshot))
     app.confirm(f"going back to snapshot {snapshot!r} of vm {name!r}, which loses all since then,", yes)
-    revert_snapshot(app.host, name, snapshot, start)
+    again(app, lambda: revert_snapshot(app.host, name, snapshot, start), name)
     app.note(f"vm {name!r} is as it was in snapshot {snapshot!r}")
 
 
@@ -130,9 +131,9 @@ def delete(app: App, name: str, snapshots: tuple[str, ...], children: bool, miss
     from kimchictl.virt.domain.snapshots import delete_snapshot, find_snapshot
 
     def one(title: str) -> None:
-        find_snapshot(app.host, name, title)
+        again(app, lambda: find_snapshot(app.host, name, title))
         app.confirm(f"deleting snapshot {title!r} of vm {name!r}", yes)
-        delete_snapshot(app.host, name, title, children)
+        again(app, lambda: delete_snapshot(app.host, name, title, children), name)
         app.note(f"snapshot {title!r} of vm {name!r} deleted")
 
     return app.each(snapshots, one, missing_ok)[1]

@@ -5,18 +5,21 @@ all the same. What this libvirt cannot do is refused before it is tried.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from shlex import quote
 from typing import Any
 
-from kimchictl.errors import Exists, Invalid, NotFound, WrongState, did_you_mean
+from kimchictl.errors import Exists, Invalid, KimchiError, NotFound, WrongState, did_you_mean
 from kimchictl.units import format_time
 from kimchictl.virt import xml
 from kimchictl.virt.connection import Host, asking, is_code
+from kimchictl.virt.deadlines import answered
 from kimchictl.virt.domain.domainread import Description, read_domain
 from kimchictl.virt.domain.domains import find_domain, state_of
 from kimchictl.virt.domain.listing import ACTIVE
 from kimchictl.virt.domain.saved import require_none_saved
+from kimchictl.virt.domain.surely import surely
 
 _EXTERNAL_REVERT = 9_009_000  # libvirt 9.9.0 goes back to external snapshots
 
@@ -109,16 +112,38 @@ def current_snapshot(host: Host, name: str) -> Snapshot:
 
 
 def create_snapshot(host: Host, name: str, title: str | None, description: str | None) -> Snapshot:
-    """Take one, of the memory too where it runs. Raises Exists, WrongState with why it cannot be."""
-    domain = find_domain(host, name)
-    with asking(f"vm {name!r}"):
-        document = domain.XMLDesc(0)
-    state = state_of(host, domain)
+    """Take one, of the memory too where it runs. Raises Exists, WrongState with why it cannot be.
+
+    Where libvirtd restarts under it, it is looked for, and taken once more if it is not there.
+    """
     there = list_snapshots(host, name)
-    taken = {each.name for each in there}
+    was = state_of(host, find_domain(host, name))
+    _require_possible(host, name, title, there, was)
+    title = title or _free_name({each.name for each in there})
+    root = xml.Element("domainsnapshot")
+    xml.add(root, "name", title)
+    if description:
+        xml.add(root, "description", description)
+    document = xml.serialize(root)
+
+    def made() -> Snapshot | None:
+        _require_still(host, name, was)
+        return next((each for each in list_snapshots(host, name) if each.name == title), None)
+
+    def take() -> Snapshot:
+        with asking(f"vm {name!r}: the snapshot cannot be taken"):
+            return _read(find_domain(host, name).snapshotCreateXML(document, 0).getXMLDesc(0), True)
+
+    return surely(host, name, f"snapshot {title!r}", take, made)
+
+
+def _require_possible(host: Host, name: str, title: str | None, there: list[Snapshot], state: str) -> None:
+    """Raises Exists, Invalid, WrongState."""
+    with asking(f"vm {name!r}"):
+        document = find_domain(host, name).XMLDesc(0)
     if title is not None:
         _check_name(title)
-        if title in taken:
+        if title in {each.name for each in there}:
             raise Exists(f"vm {name!r} has a snapshot {title!r} already", "choose another name")
     if external := [each.name for each in there if each.kind == "external"]:
         raise WrongState(
@@ -132,13 +157,30 @@ def create_snapshot(host: Host, name: str, title: str | None, description: str |
         verb = "clone" if state == "shutoff" else "stop"
         hint = {"clone": "makes a copy of it", "stop": "first; then it can, or vm clone copies it"}[verb]
         raise WrongState(f"vm {name!r} cannot have a snapshot: {why}", f"kimchictl vm {verb} {quote(name)} {hint}")
-    root = xml.Element("domainsnapshot")
-    xml.add(root, "name", title or _free_name(taken))
-    if description:
-        xml.add(root, "description", description)
-    with asking(f"vm {name!r}: the snapshot cannot be taken"):
-        made = domain.snapshotCreateXML(xml.serialize(root), 0)
-        return _read(made.getXMLDesc(0), True)
+
+
+def _require_still(host: Host, name: str, was: str) -> None:
+    """Raises WrongState where a guest is not as it `was` before libvirtd restarted; one that stands still runs on.
+
+    It does so for its snapshot, and libvirt 9.0 forgets it; or takes what it stood at for its end, and powers it off.
+    """
+    domain = find_domain(host, name)
+    now = state_of(host, domain)
+    if now == "paused" and was == "running":
+        with suppress(KimchiError):  # it goes off just now
+            answered(name, lambda: _resume(name, domain))
+        now = state_of(host, domain)
+    if (now in ACTIVE) != (was in ACTIVE):
+        verb = "stop" if now in ACTIVE else "start"
+        raise WrongState(
+            f"vm {name!r} is {now} since libvirtd restarted; the snapshot was to be of it as it was {was}",
+            f"kimchictl vm {verb} {quote(name)}, and take it again",
+        )
+
+
+def _resume(name: str, domain: Any) -> None:
+    with asking(f"vm {name!r}"):
+        domain.resume()
 
 
 def _check_name(title: str) -> None:
@@ -180,12 +222,16 @@ def _plugged_vcpus(document: str) -> bool:
 def revert_snapshot(host: Host, name: str, wanted: str, run: bool = False) -> None:
     """Go back to it: the disks as they were, and the guest as it was, or running with `run`.
 
-    Raises what `require_revertible` does.
+    Raises what `require_revertible` does. It can be done twice, so that it is where libvirtd restarts under it.
     """
     require_revertible(host, name, wanted)
     flags = host.flag("DOMAIN_SNAPSHOT_REVERT_RUNNING") if run else 0
-    with asking(f"vm {name!r} cannot go back to snapshot {wanted!r}"):
-        find_domain(host, name).revertToSnapshot(_handle(host, name, wanted), flags)
+
+    def go_back() -> None:
+        with asking(f"vm {name!r} cannot go back to snapshot {wanted!r}"):
+            find_domain(host, name).revertToSnapshot(_handle(host, name, wanted), flags)
+
+    surely(host, name, f"going back to snapshot {wanted!r}", go_back, lambda: None)
 
 
 def require_revertible(host: Host, name: str, wanted: str) -> None:
@@ -226,8 +272,16 @@ def delete_snapshot(host: Host, name: str, wanted: str, children: bool = False) 
     """Delete it, with `children` also those that descend from it, which otherwise stay. Raises NotFound, WrongState."""
     _require_deletable(host, name, wanted, children)
     flags = host.flag("DOMAIN_SNAPSHOT_DELETE_CHILDREN") if children else 0
-    with asking(f"snapshot {wanted!r} of vm {name!r} cannot be deleted"):
-        _handle(host, name, wanted).delete(flags)
+
+    def delete() -> bool:
+        with asking(f"snapshot {wanted!r} of vm {name!r} cannot be deleted"):
+            _handle(host, name, wanted).delete(flags)
+        return True
+
+    def deleted() -> bool | None:
+        return wanted not in {each.name for each in list_snapshots(host, name)} or None
+
+    surely(host, name, f"deleting snapshot {wanted!r}", delete, deleted)
 
 
 def _require_deletable(host: Host, name: str, wanted: str, children: bool) -> None:
