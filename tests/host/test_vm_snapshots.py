@@ -1,6 +1,9 @@
 """Snapshots of VMs, running and off."""
 
+import signal
 import subprocess
+import sys
+import time
 
 import libvirt
 import pytest
@@ -160,3 +163,57 @@ def test_an_internal_one_below_an_external_one_goes_while_the_vm_is_off(external
     assert holds(active_pool / "web.qcow2", 2) and holds(active_pool / "over-e", 3)
     inside = subprocess.run(["qemu-img", "snapshot", "-l", active_pool / "web.qcow2"], check=True, capture_output=True)
     assert inside.stdout == b""
+
+
+@pytest.mark.parametrize("options", [(), ("--start",)], ids=["off", "running"])
+def test_a_full_pool_takes_no_snapshot_and_the_guest_goes_on(active_pool, create, kimchi, host, tmp_path, options):
+    small = tmp_path / "small"
+    small.mkdir()
+    host.run(["mount", "-t", "tmpfs", "-o", "size=1200k", "tmpfs", small], check=True)
+    kimchi("pool", "create", "small", "--path", small, "--start", status=0)
+    create("--pool", "small", *options)
+    if not options:
+        host.run(["dd", "if=/dev/zero", f"of={small}/other", "bs=64k"], capture_output=True)
+    said = kimchi("vm", "snapshot", "create", "web", "a", status=1).err
+    state = kimchi("vm", "show", "web", "-o", "json", status=0).json["state"]
+    assert state == ("running" if options else "shutoff") and f"nothing was taken, and vm 'web' is {state}" in said
+    assert "make room in pool 'small'" in said and ("may run full" in said) == bool(options)
+    assert listed(kimchi, "name") == []
+
+
+INTERRUPTED = """
+import os, signal, sys, threading, time, libvirt
+from kimchictl import cli
+where, name, sign = getattr(libvirt, sys.argv.pop(1)), sys.argv.pop(1), int(sys.argv.pop(1))
+real = getattr(where, name)
+def call(*given):
+    threading.Thread(target=lambda: (time.sleep(0.02), os.kill(os.getpid(), sign)), daemon=True).start()
+    return real(*given), time.sleep(1)
+setattr(where, name, call)
+sys.exit(cli.main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_what_is_interrupted_is_done_by_libvirt_and_the_guest_runs_on(create, kimchi, sign):
+    create("--start")
+    verbs = {"create": "virDomain snapshotCreateXML", "revert": "virDomain revertToSnapshot"}
+    for verb, where in (*verbs.items(), ("delete", "virDomainSnapshot delete")):
+        words = ("vm", "snapshot", verb, "web", "a", *(("--yes",) if verb != "create" else ()))
+        done = subprocess.run(
+            [sys.executable, "-c", INTERRUPTED, *where.split(), str(int(sign)), *words], capture_output=True, text=True
+        )
+        assert done.returncode == (-9 if sign == signal.SIGKILL else 128 + sign)
+        assert ("libvirt goes on with it; see kimchictl vm snapshot list web" in done.stderr) == (
+            sign != signal.SIGKILL
+        )
+        until(lambda left=verb != "delete": listed(kimchi, "name") == ["a"] * left)
+        until(lambda: kimchi("vm", "show", "web", "-o", "json", status=0).json["state"] == "running")
+
+
+def until(holds):
+    """A command that is gone leaves libvirt at work."""
+    end = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.05)

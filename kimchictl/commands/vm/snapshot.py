@@ -25,17 +25,17 @@ def snapshot() -> None:
 def create(app: App, name: str, snapshot: str | None, description: str | None) -> None:
     """Take a snapshot; without a name it is called snapshot-1, -2...
 
-    Its disks must be qcow2 images. A running VM stands still while its memory is written; one that was given vcpus
-    while it ran has to be off.
+    Its disks must be qcow2 images. A running VM stands still while its memory is written, to its first disk; one that
+    was given vcpus while it ran has to be off. A Ctrl-C does not call it off: libvirt goes on, and lets the VM run on.
 
     \b
     Examples:
       kimchictl vm snapshot create web before-upgrade
       kimchictl vm snapshot create web --description "before the upgrade to 12.6"
     """
-    from kimchictl.virt.domain.snapshots import create_snapshot
+    from kimchictl.actions.vms.take_snapshot import take_snapshot
 
-    made = again(app, lambda: create_snapshot(app.host, name, snapshot, description), name)
+    made = again(app, lambda: take_snapshot(app.host, name, snapshot, description), name)
     app.note(f"snapshot {made.name!r} of vm {name!r} taken")
     if app.format not in ("table", "wide"):
         app.emit(made, SNAPSHOTS)
