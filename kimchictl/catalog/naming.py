@@ -82,13 +82,20 @@ def clone_name(name: str, taken: Container[str]) -> str:
     return _numbered(name, "-clone", 1, taken)
 
 
+def numbered_clone(name: str, number: int) -> str:
+    """`name-clone1` and so on."""
+    return _with_number(name, "-clone", number)
+
+
 def _numbered(base: str, joint: str, number: int, taken: Container[str]) -> str:
-    while True:
-        tail = f"{joint}{number}"
-        candidate = _cut(base, MAX_NAME - len(tail)) + tail
-        if candidate not in taken:
-            return candidate
+    while (candidate := _with_number(base, joint, number)) in taken:
         number += 1
+    return candidate
+
+
+def _with_number(base: str, joint: str, number: int) -> str:
+    tail = f"{joint}{number}"
+    return _cut(base, MAX_NAME - len(tail)) + tail
 
 
 def _cut(text: str, limit: int) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 from kimchictl.actions.vms import clone_vm
 from kimchictl.errors import Failed
+from kimchictl.virt import xml
 from lab.images import make_image
 
 SECOND = [sys.executable, "-m", "kimchictl", "vm", "clone", "web", "two", "--linked"]
@@ -243,3 +244,33 @@ def test_a_clone_that_fails_is_taken_back(web, kimchi, monkeypatch, broken):
     monkeypatch.setattr(libvirt.virConnect, "defineXMLFlags", fail)
     assert kimchi("vm", "clone", "web", "--linked").status == 1
     assert os.listdir(pool) == ["web.qcow2"] and shown(kimchi, "web")["disks"] == before
+
+
+def test_clones_of_one_vm_that_are_made_at_once_have_names_of_their_own(web, kimchi):
+    pool = web()
+    command = [sys.executable, "-m", "kimchictl", "vm", "clone", "web", "-o", "name"]
+    cloning = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    made = sorted(each.communicate()[0].strip() for each in cloning)
+    assert made == [f"web-clone{number}" for number in range(1, 5)] and len(os.listdir(pool)) == 5
+    assert os.listdir(os.path.join(os.environ["KIMCHI_STATE_DIR"], "creating")) == []
+
+
+SHARED = """<hostdev mode='subsystem' type='usb' managed='yes'>
+<source><vendor id='0x1d6b'/><product id='0x0002'/></source></hostdev>"""
+
+
+def test_what_the_host_has_only_one_of_is_noted(web, kimchi, host):
+    web()
+    connection = libvirt.open(host.uri)
+    root = xml.parse(connection.lookupByName("web").XMLDesc(0), "web")
+    for kind in ("serial", "console"):
+        source = {"mode": "bind", "host": "127.0.0.1", "service": "4555"}
+        port = root.find(f"devices/{kind}")
+        port.set("type", "tcp")
+        port.insert(0, xml.Element("source", source))
+    root.find("devices").append(xml.parse(SHARED, "a device"))
+    connection.defineXML(xml.serialize(root))
+    connection.close()
+    said = kimchi("vm", "clone", "web", status=0).err
+    assert said.count("listens at tcp port 4555 of 127.0.0.1, as with vm 'web'") == 1
+    assert "host's usb device 1d6b:0002, as with vm 'web': only one" in said

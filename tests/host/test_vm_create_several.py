@@ -87,13 +87,13 @@ def test_what_a_process_is_about_to_make_is_taken_as_long_as_it_lives(pool, kimc
     kimchi("vm", "create", "web-2", "--template", "deb", status=0)
     state = find_places(os.environ).own_state
     request = Request(Resolved(Template("deb"), {}), "web", 2)
-    with open_host(host.uri) as there, Claim(there, request, state) as one, Claim(there, request, state) as other:
+    with open_host(host.uri) as there, Claim(there, request.called, state) as one, Claim(there, request.called, state) as other:
         assert (one.take(2), other.take(2)) == (("web-1", "web-3"), ("web-4", "web-5"))
         assert one.take(1) == ("web-6",)
         other.__exit__()
         (kept,) = Path(state, "creating").glob("*.json")
         kept.write_text(kept.read_text().replace('"pid": ', '"pid": 9'))  # nobody's
-        with Claim(there, request, state) as later:
+        with Claim(there, request.called, state) as later:
             assert later.take(2) == ("web-1", "web-3") and not kept.exists()
     assert [path.name for path in Path(state, "creating").glob("*.json")] == []
 

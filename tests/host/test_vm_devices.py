@@ -94,7 +94,8 @@ def test_what_changes_of_a_vm_with_saved_memory_is_said_to_count_later(web, kimc
         connection.lookupByName("web").managedSave()
     for command in (("edit", "web", "--title", "t"), ("disk", "attach", "web", "--size", "1G")):
         assert "has saved memory" in kimchi("vm", *command, status=0).err
-    assert "has saved memory" in kimchi("vm", "disk", "resize", "web", "vda", "2G", status=4).err
+    resized = kimchi("vm", "disk", "resize", "web", "vda", "2G", status=4).err
+    assert "has saved memory" in resized and "kimchictl vm edit web --drop-saved" in resized
 
 
 def test_what_cannot_be_attached_leaves_nothing(web, kimchi, tmp_path):

@@ -145,12 +145,13 @@ def answer_lost(monkeypatch, where, name, host):
     """The first call of `name` is done, and nobody says so."""
     real, calls = getattr(where, name), []
 
-    def call(*given):
-        calls.append(real(*given))
+    def call(*given, **more):
+        calls.append(real(*given, **more))
         if len(calls) == 1:
             stop(host)
             host.run(["libvirtd", "-d", *CONFIGURED])
-            real(*given)  # over what is no connection any more
+            real(*given, **more)  # over what is no connection any more
+        return calls[-1]
 
     monkeypatch.setattr(where, name, call)
 
@@ -169,6 +170,35 @@ def test_the_source_of_a_linked_clone_that_got_new_disks_though_nobody_said_so_h
     kimchi("vm", "clone", "web", "--linked", status=5)
     assert os.listdir(tmp_path / "pool") == ["web.qcow2"]
     kimchi("vm", "start", "web", status=0)
+
+
+def test_what_is_to_be_cloned_is_asked_once_more(own, kimchi, monkeypatch):
+    broken_once(monkeypatch, domains, "describe", own, restart=True)
+    assert "once more" in kimchi("vm", "clone", "web", status=0).err
+
+
+STEPS = [
+    (clone_vm, "clone_volume", ()),
+    (clone_vm, "require_as_planned", ()),
+    (clone_vm, "make_volume", ("--linked",)),
+    (clone_vm, "redefine", ("--linked",)),
+    (domains, "define", ()),
+    (domains, "define", ("--linked",)),
+]
+
+
+@pytest.mark.parametrize("lost", [True, False], ids=["done", "not-done"])
+@pytest.mark.parametrize(("where", "name", "how"), STEPS)
+def test_a_clone_is_taken_back_and_the_next_one_is_whole(own, kimchi, monkeypatch, tmp_path, where, name, how, lost):
+    with monkeypatch.context() as patch:
+        if lost:
+            answer_lost(patch, where, name, own)
+        else:
+            broken_once(patch, where, name, own, restart=True)
+        assert "the connection to libvirt broke" in kimchi("vm", "clone", "web", *how, status=5).err
+    assert kimchi("vm", "list", "-o", "name", status=0).out == "web\n"
+    assert os.listdir(tmp_path / "pool") == ["web.qcow2"]
+    kimchi("vm", "clone", "web", *how, status=0)
 
 
 def killed_in_the_middle(monkeypatch, host):

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 from kimchictl import files
 from kimchictl.actions.host.notes import DIRECTORY, find_notes, is_abandoned, new_note, remove_note, write_note
-from kimchictl.actions.vms.plan_vm import Request
 from kimchictl.errors import Failed
 from kimchictl.locks import Lock
 from kimchictl.virt.domain import domains
@@ -27,13 +26,14 @@ if TYPE_CHECKING:
 
 
 class Claim:
-    """The names that the VMs of `request` get, as a context: nobody else's row takes them before its end.
+    """The names that new VMs get, as a context: nobody else's row takes them before its end.
 
-    Without a `state_dir`, and on libvirt's test driver, they are chosen and not noted.
+    `called` is the one name, or what makes a name of a number. Without a `state_dir`, and on libvirt's test driver,
+    they are chosen and not noted.
     """
 
-    def __init__(self, host: "Host", request: Request, state_dir: str | None) -> None:
-        self._host, self._request = host, request
+    def __init__(self, host: "Host", called: str | Callable[[int], str], state_dir: str | None) -> None:
+        self._host, self._called = host, called
         self._path = new_note(state_dir) if state_dir and not host.is_test else None
         self._state_dir = state_dir or ""
         self._names: list[str] = []
@@ -48,20 +48,16 @@ class Claim:
 
     def take(self, count: int) -> tuple[str, ...]:
         """`count` names more: the next numbers that are free, or the one name. Raises Locked, Failed."""
-        if not self._request.is_numbered:
-            return self._noted(lambda _: [self._request.name or ""])
+        called = self._called
+        if isinstance(called, str):
+            return self._noted(lambda _: [called])
         found: tuple[str, ...] = ()
         taken = domains.names(self._host)
         while len(found) < count:
-            found += self._noted(partial(self._free, taken, count - len(found)))
+            found += self._noted(partial(_free, called, taken, count - len(found)))
             taken = domains.names(self._host)  # one may have been made before it was claimed
             found = tuple(name for name in found if name not in taken)
         return found
-
-    def _free(self, taken: Collection[str], count: int, claimed: Collection[str]) -> list[str]:
-        numbers = range(1, len(taken) + len(claimed) + count + 1)
-        names = (f"{self._request.stem}-{number}" for number in numbers)
-        return [name for name in names if name not in taken and name not in claimed][:count]
 
     def _noted(self, choose: Callable[[Collection[str]], list[str]]) -> tuple[str, ...]:
         """What is chosen where these names are claimed, which is claimed from then on."""
@@ -75,6 +71,11 @@ class Claim:
             self._names += chosen
             write_note(self._path, self._host.uri, {"names": self._names})
         return tuple(chosen)
+
+
+def _free(called: Callable[[int], str], taken: Collection[str], count: int, claimed: Collection[str]) -> list[str]:
+    names = map(called, range(1, len(taken) + len(claimed) + count + 1))
+    return [name for name in names if name not in taken and name not in claimed][:count]
 
 
 def _claimed(state_dir: str, host: "Host") -> set[str]:

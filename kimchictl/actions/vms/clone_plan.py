@@ -2,8 +2,9 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from shlex import quote
 from typing import TYPE_CHECKING
 
@@ -12,18 +13,21 @@ from kimchictl.actions.storage.uses import uses_of
 from kimchictl.actions.vms.carry_nvram import look_for_variables
 from kimchictl.actions.vms.unfinished import volumes_look
 from kimchictl.actions.vms.vm_usage import as_raw, disk_volume, label
-from kimchictl.catalog.naming import clone_name
+from kimchictl.catalog.naming import clone_name, numbered_clone
 from kimchictl.errors import Exists, InUse, WrongState
 from kimchictl.virt import xml
 from kimchictl.virt.domain import domains
 from kimchictl.virt.domain.definition import read_definition
-from kimchictl.virt.domain.domainread import VmDisk
+from kimchictl.virt.domain.domainread import Description, VmDisk
 from kimchictl.virt.domain.undefine import belongings_of
 from kimchictl.virt.storage import pools, presence
 from kimchictl.virt.storage.volumes import BLOCK_POOLS, Volume
 
 if TYPE_CHECKING:
     from kimchictl.virt.connection import Host
+
+
+_ONE_BY_ONE = "clone it again when it is off; linked clones of one VM are made one after the other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,11 @@ class ClonePlan:
     notes: tuple[str, ...]
     before: str = field(repr=False)
     looks: dict[str, str]
+
+
+def called(host: "Host", name: str, new: str | None) -> str | Callable[[int], str]:
+    """`new`, or what makes the clone of the VM `name` a name of a number. Raises NotFound."""
+    return new if new is not None else partial(numbered_clone, domains.find_domain(host, name).name())
 
 
 def plan_clone(host: "Host", name: str, new: str | None, linked: bool) -> ClonePlan:
@@ -58,9 +67,10 @@ def plan_clone(host: "Host", name: str, new: str | None, linked: bool) -> CloneP
             f"vm {name!r} has snapshots, which its new disks would not", "clone it in full, or delete them first"
         )
     before = xml.serialize(read_definition(host, domain))
-    if domains.describe(host, name).uefi:
+    said = domains.describe(host, name)
+    if said.uefi:
         look_for_variables(host, title)
-    own, notes = [], []
+    own, notes = [], [*_one_at_a_time(name, said, before)]
     if belongings_of(host, domain).saved:
         if linked:
             unsafe = f"vm {name!r} has saved memory, which would go on with its present disks"
@@ -75,6 +85,23 @@ def plan_clone(host: "Host", name: str, new: str | None, linked: bool) -> CloneP
         own.append((disk, volume_of(host, name, disk, linked)))
     looks = volumes_look(host, _places(own))
     return ClonePlan(name, title, tuple(own), tuple(notes), before, looks)
+
+
+def _one_at_a_time(name: str, said: Description, before: str) -> Iterator[str]:
+    """What of the host both VMs name though it has but one: a sentence for each."""
+    only = f"as with vm {name!r}: only one of them can run at a time"
+    for device in said.hostdevs:
+        yield f"the clone has the host's {device.type} device {device.name or 'of no name'}, {only}"
+    for kind, host, port in dict.fromkeys(_listening(xml.parse(before, f"vm {name!r}"))):
+        yield f"the clone listens at {kind} port {port} of {host}, {only}"
+
+
+def _listening(root: xml.Element) -> Iterator[tuple[str, str, str]]:
+    """(tcp or udp, host, port) of what serial ports and the like listen at; formatdomain, TCP client/server."""
+    for kind in ("serial", "console", "parallel", "channel"):
+        for device in root.findall(f"devices/{kind}"):
+            for source in device.findall("source[@mode='bind'][@service]"):
+                yield device.get("type") or "tcp", source.get("host") or "the host", source.get("service") or ""
 
 
 def _places(own: Iterable[tuple[VmDisk, Volume]]) -> list[tuple[str, str]]:
@@ -100,7 +127,7 @@ def require_as_planned(host: "Host", plan: ClonePlan) -> None:
     domain = domains.find_domain(host, plan.source)
     same = domains.state_of(host, domain) == "shutoff" and xml.serialize(read_definition(host, domain)) == plan.before
     if not same or volumes_look(host, _places(plan.own)) != plan.looks:
-        raise InUse(f"vm {plan.source!r} was started or changed while it was cloned", "clone it again when it is off")
+        raise InUse(f"vm {plan.source!r} was started or changed while it was cloned", _ONE_BY_ONE)
 
 
 def volume_of(host: "Host", name: str, disk: VmDisk, linked: bool = False) -> Volume:

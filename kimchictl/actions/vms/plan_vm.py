@@ -7,7 +7,7 @@ sketch     a plan without any host, for --print-xml
 
 import os
 import stat
-from collections.abc import Container
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field, replace
 
 from kimchictl.catalog.records import Network
@@ -66,6 +66,11 @@ class Request:
     def stem(self) -> str:
         """What its VMs' names begin with, if it `is_numbered`; the number follows behind a hyphen."""
         return self.name if self.name is not None else f"{self.resolved.template.name.replace('/', '-')}-vm"
+
+    @property
+    def called(self) -> str | Callable[[int], str]:
+        """The one name, or what makes a name of a number."""
+        return (lambda number: f"{self.stem}-{number}") if self.is_numbered else self.name or ""
 
     def may_be(self, name: str) -> bool:
         """Whether a VM of it would be called `name`, were it free."""

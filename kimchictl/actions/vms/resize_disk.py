@@ -48,7 +48,8 @@ def plan_resize(host: "Host", name: str, target: str, wanted: Callable[[int], in
         hint = f"kimchictl vm snapshot list {quote(scope.name)}"
         raise WrongState(f"{subject} has snapshots and cannot be resized", hint)
     if domains.has_saved(host, scope.domain):
-        hint = f"start it first: kimchictl vm start {quote(scope.name)}"
+        start, drop = (f"kimchictl vm {verb} {quote(scope.name)}" for verb in ("start", "edit"))
+        hint = f"start it first: {start}; or, as if its power had been cut: {drop} --drop-saved"
         raise WrongState(f"vm {scope.name!r} has saved memory, in which {disk.target!r} has {format_size(now)}", hint)
     return plan
 

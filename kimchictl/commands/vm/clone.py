@@ -1,12 +1,18 @@
 """`kimchictl vm clone`"""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from kimchictl.app import App
+from kimchictl.commands.again import again
 from kimchictl.commands.base import Command, name_argument, pass_app
 from kimchictl.commands.completing import complete
 from kimchictl.commands.vm.leftovers import finish_deletions
 from kimchictl.commands.vm.views import emit_vms
+
+if TYPE_CHECKING:
+    from kimchictl.actions.vms.clone_plan import ClonePlan
 
 
 @click.command(cls=Command)
@@ -31,29 +37,41 @@ def clone(app: App, name: str, new: str | None, linked: bool, pool: str | None, 
       kimchictl vm clone web
       kimchictl vm clone web test --linked
     """
-    from kimchictl.actions.vms.clone_plan import check_space, plan_clone
+    from kimchictl.actions.vms.claim import Claim
+    from kimchictl.actions.vms.clone_plan import called
     from kimchictl.actions.vms.clone_vm import clone_vm, sweep_clones, sweep_copies
+
+    if dry_run:
+        plan = again(app, lambda: _planned(app, name, new, linked, pool))
+        how = "shared by overlays" if linked else "copied"
+        for disk, volume in plan.own:
+            app.note(f"disk {disk.target!r}, pool:{volume.pool}/{volume.name}, would be {how}")
+        app.note(f"vm {plan.source!r} would be cloned as {plan.name!r}")
+        return
+    finish_deletions(app)
+    for sentence in again(app, lambda: sweep_clones(app.host, name, new, app.places.own_state)):
+        app.note(sentence)
+    names = again(app, lambda: called(app.host, name, new))
+    with Claim(app.host, names, app.places.own_state) as claim:
+        (title,) = again(app, lambda: claim.take(1))
+        plan = again(app, lambda: _planned(app, name, title, linked, pool))
+        for sentence in again(app, lambda: sweep_copies(app.host, plan, pool, app.places.own_state)):
+            app.note(sentence)
+        with app.task(f"clone of vm {plan.source} as {plan.name}", app.host.uri) as progress:
+            made = clone_vm(app.host, plan, pool, linked, progress, app.places.own_state)
+    app.note(f"vm {plan.source!r} cloned as {made!r}")
+    emit_vms(app, [made], False)
+
+
+def _planned(app: App, name: str, new: str | None, linked: bool, pool: str | None) -> "ClonePlan":
+    """What will be done, with what there is to say of it."""
+    from kimchictl.actions.vms.clone_plan import check_space, plan_clone
     from kimchictl.virt.storage.pools import find_active_pool
 
-    if not dry_run:
-        finish_deletions(app)
-    for sentence in () if dry_run else sweep_clones(app.host, name, new, app.places.own_state):
-        app.note(sentence)
     plan = plan_clone(app.host, name, new, linked)
     if pool is not None:
         find_active_pool(app.host, pool)
     check_space(app.host, plan, pool, linked)
     for note in plan.notes:
         app.note(note)
-    if dry_run:
-        how = "shared by overlays" if linked else "copied"
-        for disk, volume in plan.own:
-            app.note(f"disk {disk.target!r}, pool:{volume.pool}/{volume.name}, would be {how}")
-        app.note(f"vm {plan.source!r} would be cloned as {plan.name!r}")
-        return
-    for sentence in sweep_copies(app.host, plan, pool, app.places.own_state):
-        app.note(sentence)
-    with app.task(f"clone of vm {plan.source} as {plan.name}", app.host.uri) as progress:
-        made = clone_vm(app.host, plan, pool, linked, progress, app.places.own_state)
-    app.note(f"vm {plan.source!r} cloned as {made!r}")
-    emit_vms(app, [made], False)
+    return plan

@@ -114,7 +114,7 @@ def create(
         swept = sweep(app.host, app.places.own_state, request.may_be)
         for sentence in (*swept, *take_back_everywhere(app.host, app.places.own_state)):
             app.note(sentence)
-    with Claim(app.host, request, app.places.own_state) as claim:
+    with Claim(app.host, request.called, app.places.own_state) as claim:
         if not dry_run:
             request = replace(request, names=claim.take(count))
         plans, findings = plan_vms(app.host, request)
