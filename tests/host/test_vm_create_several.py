@@ -86,14 +86,14 @@ def test_rows_that_several_processes_make_at_once_get_numbers_of_their_own(pool,
 def test_what_a_process_is_about_to_make_is_taken_as_long_as_it_lives(pool, kimchi, host):
     kimchi("vm", "create", "web-2", "--template", "deb", status=0)
     state = find_places(os.environ).own_state
-    request = Request(Resolved(Template("deb"), {}), "web", 2)
-    with open_host(host.uri) as there, Claim(there, request.called, state) as one, Claim(there, request.called, state) as other:
+    called = Request(Resolved(Template("deb"), {}), "web", 2).called
+    with open_host(host.uri) as there, Claim(there, called, state) as one, Claim(there, called, state) as other:
         assert (one.take(2), other.take(2)) == (("web-1", "web-3"), ("web-4", "web-5"))
         assert one.take(1) == ("web-6",)
         other.__exit__()
         (kept,) = Path(state, "creating").glob("*.json")
         kept.write_text(kept.read_text().replace('"pid": ', '"pid": 9'))  # nobody's
-        with Claim(there, request.called, state) as later:
+        with Claim(there, called, state) as later:
             assert later.take(2) == ("web-1", "web-3") and not kept.exists()
     assert [path.name for path in Path(state, "creating").glob("*.json")] == []
 
