@@ -263,6 +263,19 @@ def lost_before(monkeypatch, where, name, host):
     broken_once(monkeypatch, where, name, host, restart=True)
 
 
+def test_a_snapshot_that_is_half_taken_is_named(own, kimchi, monkeypatch, tmp_path):
+    disk, real = tmp_path / "pool/web.qcow2", libvirt.virDomain.snapshotCreateXML
+
+    def half(domain, *given):
+        subprocess.run(["qemu-img", "snapshot", "-c", "a", disk], check=True)
+        stop(own)
+        own.run(["libvirtd", "-d", *CONFIGURED])
+        return real(domain, *given)
+
+    monkeypatch.setattr(libvirt.virDomain, "snapshotCreateXML", half)
+    assert f"qemu-img snapshot -d a {disk}" in kimchi("vm", "snapshot", "create", "web", "a", status=4).err
+
+
 def test_what_a_snapshot_is_to_be_of_is_asked_once_more(own, kimchi, monkeypatch):
     broken_once(monkeypatch, libvirt.virDomain, "listAllSnapshots", own, restart=True)
     assert "once more" in kimchi("vm", "snapshot", "create", "web", "a", status=0).err

@@ -217,3 +217,17 @@ def until(holds):
     while not holds():
         assert time.monotonic() < end
         time.sleep(0.05)
+
+
+@pytest.mark.parametrize("options", [(), ("--start",)], ids=["off", "running"])
+def test_one_that_is_left_in_a_disk_is_named_before_a_second_one_has_its_name(create, kimchi, active_pool, options):
+    disk = active_pool / "web.qcow2"
+    create()
+    for left in ("a", "snapshot-1"):
+        subprocess.run(["qemu-img", "snapshot", "-c", left, disk], check=True)
+    if options:
+        kimchi("vm", "start", "web", status=0)
+    refused = kimchi("vm", "snapshot", "create", "web", "a", status=4).err
+    assert f"{disk} holds a snapshot 'a' already" in refused and f"qemu-img snapshot -d a {disk}" in refused
+    kimchi("vm", "snapshot", "create", "web", status=0)
+    assert listed(kimchi, "name") == ["snapshot-2"]

@@ -5,13 +5,16 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from kimchictl.actions.vms.vm_usage import disk_volume
-from kimchictl.errors import Failed, KimchiError
+from kimchictl.errors import Damaged, Failed, KimchiError, NotFound, TimedOut, WrongState
+from kimchictl.media.qcow2snapshots import snapshot_names
+from kimchictl.media.source import Unreadable
 from kimchictl.units import MIB, format_size
 from kimchictl.virt.connection import asking
 from kimchictl.virt.domain import domains, snapshots
 from kimchictl.virt.domain.listing import ACTIVE
 from kimchictl.virt.storage import presence
 from kimchictl.virt.storage.pools import Pool
+from kimchictl.virt.storage.volumesource import open_volume
 
 if TYPE_CHECKING:
     from kimchictl.virt.connection import Host
@@ -28,9 +31,22 @@ def take_snapshot(host: "Host", name: str, title: str | None, description: str |
             room = f"{format_size(memory)} for its memory, and {format_size(pool.available)} are available"
             host.note(f"pool {pool.name!r} may run full: it may need {room}")
     try:
-        return snapshots.create_snapshot(host, name, title, description)
+        return snapshots.create_snapshot(host, name, title, description, lambda: _held(host, name))
     except Failed as error:
         raise _with_what_is(host, name, error, runs) from None
+
+
+def _held(host: "Host", name: str) -> dict[str, str]:
+    """The snapshots that its disks hold, each with a file that holds it; what cannot be read tells of none."""
+    found: dict[str, str] = {}
+    for disk in () if host.is_test else domains.describe(host, name).disks:
+        if disk.device == "disk" and not disk.readonly and disk.format == "qcow2":
+            with suppress(Damaged, Unreadable, NotFound, WrongState, TimedOut):
+                volume = disk_volume(host, disk)
+                if volume is not None:
+                    with open_volume(host, volume.pool, volume.name) as source:
+                        found |= dict.fromkeys(snapshot_names(source), source.location)
+    return found
 
 
 def _pool_of(host: "Host", name: str) -> Pool | None:

@@ -4,7 +4,7 @@ They are internal ones, kept inside of the qcow2 images; those of other tools ma
 all the same. What this libvirt cannot do is refused before it is tried.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from shlex import quote
@@ -111,15 +111,21 @@ def current_snapshot(host: Host, name: str) -> Snapshot:
     return found
 
 
-def create_snapshot(host: Host, name: str, title: str | None, description: str | None) -> Snapshot:
+def create_snapshot(
+    host: Host, name: str, title: str | None, description: str | None, held: Callable[[], Mapping[str, str]]
+) -> Snapshot:
     """Take one, of the memory too where it runs. Raises Exists, WrongState with why it cannot be.
 
+    `held` tells the names of all that its disks hold, each with the file, of which libvirt may not know: it would take
+    a second one of that name, and go back to the first; or qemu would overwrite that.
     Where libvirtd restarts under it, it is looked for, and taken once more if it is not there.
     """
     there = list_snapshots(host, name)
     was = state_of(host, find_domain(host, name))
     _require_possible(host, name, title, there, was)
-    title = title or _free_name({each.name for each in there})
+    known, in_disks = {each.name for each in there}, held()
+    title = title or _free_name(known | in_disks.keys())
+    _require_not_held(name, title, in_disks)
     root = xml.Element("domainsnapshot")
     xml.add(root, "name", title)
     if description:
@@ -128,7 +134,10 @@ def create_snapshot(host: Host, name: str, title: str | None, description: str |
 
     def made() -> Snapshot | None:
         _require_still(host, name, was)
-        return next((each for each in list_snapshots(host, name) if each.name == title), None)
+        found = next((each for each in list_snapshots(host, name) if each.name == title), None)
+        if found is None and was not in ACTIVE:
+            _require_not_held(name, title, held())  # half taken; of a guest that runs qemu replaces it
+        return found
 
     def take() -> Snapshot:
         with asking(f"vm {name!r}: the snapshot cannot be taken"):
@@ -157,6 +166,15 @@ def _require_possible(host: Host, name: str, title: str | None, there: list[Snap
         verb = "clone" if state == "shutoff" else "stop"
         hint = {"clone": "makes a copy of it", "stop": "first; then it can, or vm clone copies it"}[verb]
         raise WrongState(f"vm {name!r} cannot have a snapshot: {why}", f"kimchictl vm {verb} {quote(name)} {hint}")
+
+
+def _require_not_held(name: str, title: str, held: Mapping[str, str]) -> None:
+    if title in held:
+        raise Exists(
+            f"vm {name!r}: {held[title]} holds a snapshot {title!r} already, of which libvirt does not know",
+            f"choose another name; or, while the vm is off, delete that: qemu-img snapshot -d {quote(title)} "
+            f"{quote(held[title])}",
+        )
 
 
 def _require_still(host: Host, name: str, was: str) -> None:
