@@ -10,8 +10,10 @@ from kimchictl.media.qcow2snapshots import snapshot_names
 from kimchictl.media.source import Unreadable
 from kimchictl.units import MIB, format_size
 from kimchictl.virt.connection import asking
-from kimchictl.virt.domain import domains, snapshots
+from kimchictl.virt.domain import domains
 from kimchictl.virt.domain.listing import ACTIVE
+from kimchictl.virt.domain.newsnapshot import create_snapshot
+from kimchictl.virt.domain.snapshots import Snapshot
 from kimchictl.virt.storage import presence
 from kimchictl.virt.storage.pools import Pool
 from kimchictl.virt.storage.volumesource import open_volume
@@ -20,8 +22,8 @@ if TYPE_CHECKING:
     from kimchictl.virt.connection import Host
 
 
-def take_snapshot(host: "Host", name: str, title: str | None, description: str | None) -> snapshots.Snapshot:
-    """See snapshots.create_snapshot. Raises Failed with the state of the VM then, and where there is no room."""
+def take_snapshot(host: "Host", name: str, title: str | None, description: str | None) -> Snapshot:
+    """See newsnapshot.create_snapshot. Raises Failed with the state of the VM then, and where there is no room."""
     domain = domains.find_domain(host, name)
     runs = domains.state_of(host, domain) in ACTIVE
     if runs and (pool := _pool_of(host, name)) is not None and pool.available is not None:
@@ -31,7 +33,7 @@ def take_snapshot(host: "Host", name: str, title: str | None, description: str |
             room = f"{format_size(memory)} for its memory, and {format_size(pool.available)} are available"
             host.note(f"pool {pool.name!r} may run full: it may need {room}")
     try:
-        return snapshots.create_snapshot(host, name, title, description, lambda: _held(host, name))
+        return create_snapshot(host, name, title, description, lambda: _held(host, name))
     except Failed as error:
         raise _with_what_is(host, name, error, runs) from None
 
