@@ -15,7 +15,7 @@ import libvirt
 import pytest
 
 from host.conftest import empty
-from kimchictl.actions.vms.stream_support import probe_machine
+from kimchictl.actions.vms.create.stream_support import probe_machine
 from kimchictl.virt.connection import open_host
 from kimchictl.virt.streaming import LIBVIRT_PROTOCOLS, opens_there
 from lab.certificates import AUTHORITY, GOOD

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from kimchictl.actions.vms.virt_type import KvmAnswer, kvm_answer
+from kimchictl.actions.vms.create.virt_type import KvmAnswer, kvm_answer
 from kimchictl.virt.capabilities import Machine
 from kimchictl.virt.connection import open_host
 from kimchictl.virt.domain.kvm import NAME, try_kvm, why

@@ -131,7 +131,8 @@ import os, signal, sys
 from kimchictl import cli
 from kimchictl.virt.domain import domains
 from kimchictl.virt.storage import volumechange, volumes
-from kimchictl.actions.vms import clone_vm, unfinished
+from kimchictl.actions.vms import clone_vm
+from kimchictl.actions.vms.create import unfinished
 die = lambda *given: os.kill(os.getpid(), signal.SIGKILL)
 where = sys.argv.pop(1)
 if where == "made":

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from kimchictl.actions.vms import plan_storage
-from kimchictl.actions.vms.claim import Claim
-from kimchictl.actions.vms.plan_vm import Request
+from kimchictl.actions.vms.create import plan_storage
+from kimchictl.actions.vms.create.claim import Claim
+from kimchictl.actions.vms.create.plan_vm import Request
 from kimchictl.catalog.records import Template
 from kimchictl.catalog.resolve import Resolved
 from kimchictl.config import find_places

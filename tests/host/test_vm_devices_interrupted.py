@@ -11,9 +11,9 @@ from pathlib import Path
 import libvirt
 import pytest
 
-from kimchictl.actions.vms import vm_media
-from kimchictl.actions.vms.plan_vm import Login
-from kimchictl.actions.vms.vm_disks import NewDisk, attach_disk
+from kimchictl.actions.vms.create.plan_vm import Login
+from kimchictl.actions.vms.devices import vm_media
+from kimchictl.actions.vms.devices.vm_disks import NewDisk, attach_disk
 from kimchictl.errors import Disconnected
 from kimchictl.virt.connection import open_host
 from kimchictl.virt.domain import devices

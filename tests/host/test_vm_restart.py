@@ -294,7 +294,9 @@ def test_a_volume_whose_making_nobody_could_confirm_goes_with_the_next_create(ow
     broken_once(monkeypatch, volumes, "read_volume", own, restart=True)  # it is made by then
     kimchi("vm", "create", "db", "--template", "deb", status=5)
     assert "db.qcow2" in os.listdir(tmp_path / "pool")
-    monkeypatch.setattr("kimchictl.actions.vms.unfinished.is_abandoned", lambda record: True)  # it was this process
+    monkeypatch.setattr(
+        "kimchictl.actions.vms.create.unfinished.is_abandoned", lambda record: True
+    )  # it was this process
     assert "db.qcow2 deleted" in kimchi("vm", "create", "db", "--template", "deb", status=0).err
 
 

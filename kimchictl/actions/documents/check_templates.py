@@ -161,7 +161,7 @@ class _About:
     def _making(self, kind: str, name: str, origin: str) -> str:
         """The first pool can be made as it is; what somebody named is more likely mistyped, or on another host."""
         if kind == "pool" and origin == BUILT_IN and not self._active[kind]:
-            from kimchictl.actions.vms.plan_vm import IMAGES
+            from kimchictl.actions.vms.create.plan_vm import IMAGES
 
             path = os.path.expanduser("~/.local/share/libvirt/images") if self.host.is_session else IMAGES
             return f"kimchictl pool create {quote(name)} --type dir --path {quote(path)} --start"
@@ -171,7 +171,7 @@ class _About:
         """Files that guests may not read; asked only where guests run on this machine."""
         if not self.host.is_local or self.host.is_test:
             return []
-        from kimchictl.actions.vms.access import why_unreadable
+        from kimchictl.actions.vms.create.access import why_unreadable
         from kimchictl.virt.capabilities import read_capabilities
 
         user = (os.geteuid(), os.getegid()) if self.host.is_session else read_capabilities(self.host).qemu_user
@@ -184,7 +184,7 @@ class _About:
 
     def _bases(self, template: Template) -> list[Finding]:
         """Images for disks that no pool of the host has, or none that disks could be made upon."""
-        from kimchictl.actions.vms.base_image import find_base
+        from kimchictl.actions.vms.create.base_image import find_base
 
         found = []
         for base in dict.fromkeys(disk.base for disk in template.disks or () if disk.base):

@@ -13,7 +13,7 @@ from kimchictl.actions.documents.provenance import made
 from kimchictl.actions.storage.clone_volume import clone_volume
 from kimchictl.actions.storage.unfinished import Note, note_copy, take_back
 from kimchictl.actions.vms.clone_plan import volume_of
-from kimchictl.actions.vms.provision import undo_volume
+from kimchictl.actions.vms.create.provision import undo_volume
 from kimchictl.catalog.fields import MIN_MEMORY
 from kimchictl.catalog.merge import merge
 from kimchictl.catalog.naming import free_name, system_name

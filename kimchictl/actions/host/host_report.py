@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kimchictl.actions.vms.stream_support import missing_package, openable, probe_machine
-from kimchictl.actions.vms.virt_type import KvmAnswer, kvm_answer
+from kimchictl.actions.vms.create.stream_support import missing_package, openable, probe_machine
+from kimchictl.actions.vms.create.virt_type import KvmAnswer, kvm_answer
 from kimchictl.errors import Invalid
 from kimchictl.units import MIB
 from kimchictl.virt.capabilities import (

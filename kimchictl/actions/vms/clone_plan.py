@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from kimchictl.actions.storage.space import require_space
 from kimchictl.actions.storage.uses import uses_of
 from kimchictl.actions.vms.carry_nvram import look_for_variables
-from kimchictl.actions.vms.unfinished import volumes_look
+from kimchictl.actions.vms.create.unfinished import volumes_look
 from kimchictl.actions.vms.vm_usage import as_raw, disk_volume, label
 from kimchictl.catalog.naming import clone_name, numbered_clone
 from kimchictl.errors import Exists, InUse, WrongState

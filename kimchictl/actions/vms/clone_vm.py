@@ -20,10 +20,10 @@ from kimchictl.actions.storage import unfinished
 from kimchictl.actions.storage.clone_volume import clone_volume
 from kimchictl.actions.vms.carry_nvram import copied
 from kimchictl.actions.vms.clone_plan import ClonePlan, require_as_planned
-from kimchictl.actions.vms.plan_vm import PlannedVolume, volume_name
-from kimchictl.actions.vms.provision import define_vm, make_volume, new_uuid, undo_volume
+from kimchictl.actions.vms.create.plan_vm import PlannedVolume, volume_name
+from kimchictl.actions.vms.create.provision import define_vm, make_volume, new_uuid, undo_volume
+from kimchictl.actions.vms.create.unfinished import Note, note_for, sweep
 from kimchictl.actions.vms.undo import take_back
-from kimchictl.actions.vms.unfinished import Note, note_for, sweep
 from kimchictl.errors import InUse
 from kimchictl.locks import Lock
 from kimchictl.locks.signals import uninterrupted

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
-from kimchictl.actions.vms.base_image import base_volume, disk_size
+from kimchictl.actions.vms.create.base_image import base_volume, disk_size
 from kimchictl.catalog.records import Disk, Template
 from kimchictl.catalog.resolve import GIVEN, OS, Resolved
 from kimchictl.errors import KimchiError, WrongState

@@ -55,7 +55,7 @@ def insert(
       kimchictl vm cdrom insert web https://example.org/tools.iso --media fetch
       kimchictl vm cdrom insert web pool:default/tools.iso --target sdb
     """
-    from kimchictl.actions.vms import vm_media
+    from kimchictl.actions.vms.devices import vm_media
 
     given, login = source, None
     if "://" in source:
@@ -87,7 +87,7 @@ def eject(app: App, name: str, target: str | None, force: bool, next_start: bool
       kimchictl vm cdrom eject web
       kimchictl vm cdrom eject web --target sdb --force
     """
-    from kimchictl.actions.vms import vm_media
+    from kimchictl.actions.vms.devices import vm_media
 
     def said(done: tuple[str, str | None]) -> str:
         place = f"drive {done[0]!r} of vm {name!r}"

@@ -37,9 +37,9 @@ def clone(app: App, name: str, new: str | None, linked: bool, pool: str | None, 
       kimchictl vm clone web
       kimchictl vm clone web test --linked
     """
-    from kimchictl.actions.vms.claim import Claim
     from kimchictl.actions.vms.clone_plan import called
     from kimchictl.actions.vms.clone_vm import clone_vm, sweep_clones, sweep_copies
+    from kimchictl.actions.vms.create.claim import Claim
 
     if dry_run:
         plan = again(app, lambda: _planned(app, name, new, linked, pool))

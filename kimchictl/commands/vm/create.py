@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 import click
 
 from kimchictl.actions.storage.unfinished import take_back_everywhere
-from kimchictl.actions.vms.claim import Claim
-from kimchictl.actions.vms.findings import Findings
-from kimchictl.actions.vms.plan_vm import Request, VmPlan, sketch
-from kimchictl.actions.vms.preflight import plan_vms
-from kimchictl.actions.vms.provisioning import Provisioning
-from kimchictl.actions.vms.unfinished import sweep
-from kimchictl.actions.vms.virt_type import settle_virt_type
+from kimchictl.actions.vms.create.claim import Claim
+from kimchictl.actions.vms.create.findings import Findings
+from kimchictl.actions.vms.create.plan_vm import Request, VmPlan, sketch
+from kimchictl.actions.vms.create.preflight import plan_vms
+from kimchictl.actions.vms.create.provisioning import Provisioning
+from kimchictl.actions.vms.create.unfinished import sweep
+from kimchictl.actions.vms.create.virt_type import settle_virt_type
 from kimchictl.app import App
 from kimchictl.catalog.merge import merge
 from kimchictl.catalog.nouns import TEMPLATES
@@ -32,7 +32,7 @@ from kimchictl.render import View, visible, write_out
 from kimchictl.units import format_size
 
 if TYPE_CHECKING:
-    from kimchictl.actions.vms.plan_media import MediaPlan
+    from kimchictl.actions.vms.create.plan_media import MediaPlan
 
 PLANS = View(("name", "template"), ("name", "template", "volumes", "media"), sort=None)
 
@@ -142,7 +142,7 @@ def _with_what_is_given(
     password = said.ask(lambda: display_password(shown.type, shown.listen, fd, insecure, may_ask=may_ask))
     if path is None:
         return replace(request, password=password), said
-    from kimchictl.actions.vms.user_data import in_vain, read_user_data
+    from kimchictl.actions.vms.create.user_data import in_vain, read_user_data
 
     if note := in_vain(template):
         said.notes.append(note)
@@ -151,7 +151,7 @@ def _with_what_is_given(
 
 def _driver_disc(app: App) -> str | None:
     """Where the virtio driver disc for Windows is, as the last scans of this host found it, or its active pools."""
-    from kimchictl.actions.vms.driver_disc import find_driver_disc
+    from kimchictl.actions.vms.create.driver_disc import find_driver_disc
 
     return find_driver_disc(app.host, app.index.images(app.remote_host).images)
 
@@ -166,7 +166,7 @@ def _settled(app: App, request: Request, dry_run: bool) -> Request:
 
 def _medium(app: App, request: Request, plans: list[VmPlan], media: str | None, may_start: bool) -> "MediaPlan | None":
     """What is to become of the image behind a URL; None for any other."""
-    from kimchictl.actions.vms.plan_media import is_remote, plan_media
+    from kimchictl.actions.vms.create.plan_media import is_remote, plan_media
 
     if not is_remote(request):
         return None
@@ -203,7 +203,7 @@ def _print_xml(app: App, request: Request, media: str | None) -> None:
 
 
 def _foreseen(app: App, request: Request, plans: list[VmPlan], media: str | None) -> list[VmPlan]:
-    from kimchictl.actions.vms.plan_media import is_remote, outlook
+    from kimchictl.actions.vms.create.plan_media import is_remote, outlook
 
     if not is_remote(request):
         return plans

@@ -49,7 +49,7 @@ def list_(app: App, name: str) -> None:
       kimchictl vm disk list web
       kimchictl vm disk list web --filter device=disk -o json
     """
-    from kimchictl.actions.vms.vm_disks import list_disks
+    from kimchictl.actions.vms.devices.vm_disks import list_disks
 
     app.emit_list(list_disks(app.host, name), DISKS)
 
@@ -92,7 +92,7 @@ def attach(
       kimchictl vm disk attach web pool:default/data.qcow2
     """
     from kimchictl.actions.documents.usage import template_users
-    from kimchictl.actions.vms.vm_disks import NewDisk, attach_disk
+    from kimchictl.actions.vms.devices.vm_disks import NewDisk, attach_disk
 
     if (source is None) == (size is None):
         raise UsageError("either a disk that is there, or the --size of a new one", "see vm disk attach --help")
@@ -123,7 +123,7 @@ def detach(app: App, name: str, target: str, next_start: bool) -> None:
       kimchictl vm disk detach web vdb
       kimchictl vm disk detach web data.qcow2 --next-start
     """
-    from kimchictl.actions.vms.vm_disks import detach_disk
+    from kimchictl.actions.vms.devices.vm_disks import detach_disk
 
     whole(
         app,
@@ -149,7 +149,7 @@ def resize(app: App, name: str, target: str, size: Callable[[int], int], yes: bo
       kimchictl vm disk resize web vda 40G
       kimchictl vm disk resize web vda +10G
     """
-    from kimchictl.actions.vms.resize_disk import plan_resize, resize_disk
+    from kimchictl.actions.vms.devices.resize_disk import plan_resize, resize_disk
 
     plan = again(app, lambda: plan_resize(app.host, name, target, size))
     what = f"disk {plan.disk.target!r} of vm {name!r}"

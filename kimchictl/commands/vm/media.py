@@ -8,8 +8,8 @@ from kimchictl.app import App
 from kimchictl.errors import UsageError
 
 if TYPE_CHECKING:
-    from kimchictl.actions.vms.plan_media import MediaPlan, MediaWish
-    from kimchictl.actions.vms.plan_vm import Login, Request
+    from kimchictl.actions.vms.create.plan_media import MediaPlan, MediaWish
+    from kimchictl.actions.vms.create.plan_vm import Login, Request
 
 
 media_option = click.option(
@@ -21,7 +21,7 @@ media_option = click.option(
 
 def wish(app: App, request: "Request", media: str | None, may_start: bool) -> "MediaWish":
     """What is wanted: `media` or what is configured, from wherever the image is."""
-    from kimchictl.actions.vms.plan_media import MediaWish
+    from kimchictl.actions.vms.create.plan_media import MediaWish
     from kimchictl.catalog.distros import addresses
     from kimchictl.media.remote import net_settings
 
@@ -31,7 +31,7 @@ def wish(app: App, request: "Request", media: str | None, may_start: bool) -> "M
 
 def bring(app: App, request: "Request", medium: "MediaPlan") -> "Request":
     """The request with the image where the guest finds it; what becomes of it is said, a fetch is a task."""
-    from kimchictl.actions.vms.plan_media import settle
+    from kimchictl.actions.vms.create.plan_media import settle
     from kimchictl.media.remote import net_settings
 
     app.note(medium.sentence)
@@ -47,8 +47,8 @@ def bring_url(app: App, url: str, media: str | None, check: bool) -> "tuple[str,
 
     Raises Failed, NotFound, UsageError.
     """
-    from kimchictl.actions.vms.plan_media import login_for, plan_media
-    from kimchictl.actions.vms.plan_vm import Request
+    from kimchictl.actions.vms.create.plan_media import login_for, plan_media
+    from kimchictl.actions.vms.create.plan_vm import Request
     from kimchictl.catalog.records import Template
     from kimchictl.catalog.resolve import Resolved
     from kimchictl.media.remote import net_settings

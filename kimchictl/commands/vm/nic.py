@@ -39,7 +39,7 @@ def list_(app: App, name: str) -> None:
       kimchictl vm nic list web
       kimchictl vm nic list web --columns mac,name
     """
-    from kimchictl.actions.vms.vm_nics import list_nics
+    from kimchictl.actions.vms.devices.vm_nics import list_nics
 
     app.emit_list(list_nics(app.host, name), NICS)
 
@@ -59,7 +59,7 @@ def attach(app: App, name: str, network: str, model: str | None, mac: str | None
       kimchictl vm nic attach web default
       kimchictl vm nic attach web bridge=br0 --model e1000
     """
-    from kimchictl.actions.vms.vm_nics import attach_nic
+    from kimchictl.actions.vms.devices.vm_nics import attach_nic
 
     wanted = _network(network, model)
     done = whole(
@@ -85,7 +85,7 @@ def detach(app: App, name: str, interface: str, next_start: bool) -> None:
       kimchictl vm nic detach web 1
       kimchictl vm nic detach web 52:54:00:12:34:56
     """
-    from kimchictl.actions.vms.vm_nics import detach_nic
+    from kimchictl.actions.vms.devices.vm_nics import detach_nic
 
     whole(
         app,
@@ -113,7 +113,7 @@ def set_(
       kimchictl vm nic set web 0 --network bridge=br0
       kimchictl vm nic set web 52:54:00:12:34:56 --link down
     """
-    from kimchictl.actions.vms.vm_nics import set_nic
+    from kimchictl.actions.vms.devices.vm_nics import set_nic
 
     wanted = _network(network, None) if network is not None else None
     done = whole(

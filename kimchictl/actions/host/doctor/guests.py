@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from kimchictl.actions.host.findings import FAIL, OK, WARN, Finding
-from kimchictl.actions.vms.access import why_unreadable
-from kimchictl.actions.vms.stream_support import missing_package, openable
-from kimchictl.actions.vms.virt_type import kvm_answer
+from kimchictl.actions.vms.create.access import why_unreadable
+from kimchictl.actions.vms.create.stream_support import missing_package, openable
+from kimchictl.actions.vms.create.virt_type import kvm_answer
 from kimchictl.errors import KimchiError, NotFound
 from kimchictl.virt.capabilities import Machine, ask_features, choose_machine, read_capabilities, versions
 from kimchictl.virt.diagnosis import join_group

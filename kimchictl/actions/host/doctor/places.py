@@ -5,7 +5,7 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from kimchictl.actions.host.findings import FAIL, OK, WARN, Finding
-from kimchictl.actions.vms.plan_vm import IMAGES
+from kimchictl.actions.vms.create.plan_vm import IMAGES
 from kimchictl.errors import WrongState
 from kimchictl.units import GIB, format_size
 from kimchictl.virt.storage import pools, presence

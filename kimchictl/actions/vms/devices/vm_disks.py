@@ -17,8 +17,8 @@ from kimchictl.actions.storage.unfinished import require_whole
 from kimchictl.actions.storage.uses import Templates, look_around
 from kimchictl.actions.storage.volume_changes import require_known_chain
 from kimchictl.actions.storage.volume_use import known_as_raw, require_seen
-from kimchictl.actions.vms.new_disk import attach_new
-from kimchictl.actions.vms.pending import ATTACH, compared
+from kimchictl.actions.vms.devices.new_disk import attach_new
+from kimchictl.actions.vms.devices.pending import ATTACH, compared
 from kimchictl.errors import InUse, Invalid, KimchiError, NotFound, TimedOut, WrongState
 from kimchictl.virt import xml
 from kimchictl.virt.domain import devices, domains

@@ -5,7 +5,7 @@ import pwd
 
 import pytest
 
-from kimchictl.actions.vms.access import why_unreadable
+from kimchictl.actions.vms.create.access import why_unreadable
 from kimchictl.errors import Failed, Invalid, NotFound
 
 NOBODY = pwd.getpwnam("nobody")

@@ -17,9 +17,9 @@ from urllib.parse import urlsplit
 
 from kimchictl.actions.images.fetch import expected_of, file_name_of
 from kimchictl.actions.storage.fetch_volume import fetch_volume
-from kimchictl.actions.vms.plan_vm import IMAGES, Login, Request, VmPlan
-from kimchictl.actions.vms.stream_support import can_open, missing_driver
-from kimchictl.actions.vms.streaming import Choice, stream_or_fetch
+from kimchictl.actions.vms.create.plan_vm import IMAGES, Login, Request, VmPlan
+from kimchictl.actions.vms.create.stream_support import can_open, missing_driver
+from kimchictl.actions.vms.create.streaming import Choice, stream_or_fetch
 from kimchictl.catalog.records import Template
 from kimchictl.errors import Exists, Failed, NotFound
 from kimchictl.media.remote import NetSettings

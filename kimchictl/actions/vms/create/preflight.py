@@ -9,11 +9,11 @@ from functools import partial
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from kimchictl.actions.vms.access import check_readable
 from kimchictl.actions.vms.carry_nvram import look_for_variables
-from kimchictl.actions.vms.findings import Findings
-from kimchictl.actions.vms.plan_storage import PlannedStorage
-from kimchictl.actions.vms.plan_vm import Request, VmPlan, assemble, is_block
+from kimchictl.actions.vms.create.access import check_readable
+from kimchictl.actions.vms.create.findings import Findings
+from kimchictl.actions.vms.create.plan_storage import PlannedStorage
+from kimchictl.actions.vms.create.plan_vm import Request, VmPlan, assemble, is_block
 from kimchictl.catalog.records import Network
 from kimchictl.catalog.resolve import BUILT_IN
 from kimchictl.errors import Exists, Invalid, KimchiError, NotFound, WrongState, did_you_mean

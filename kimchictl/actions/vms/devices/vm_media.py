@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from kimchictl.actions.images.sources import split_source
 from kimchictl.actions.storage.uses import uses_of
-from kimchictl.actions.vms.findings import Findings
-from kimchictl.actions.vms.plan_vm import Login
-from kimchictl.actions.vms.preflight import find_medium
-from kimchictl.actions.vms.provision import with_secret
+from kimchictl.actions.vms.create.findings import Findings
+from kimchictl.actions.vms.create.plan_vm import Login
+from kimchictl.actions.vms.create.preflight import find_medium
+from kimchictl.actions.vms.create.provision import with_secret
 from kimchictl.errors import InUse, NotFound, TimedOut, UsageError, WrongState
 from kimchictl.locks.signals import uninterrupted
 from kimchictl.virt import xml

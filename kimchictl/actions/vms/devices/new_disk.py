@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from kimchictl.actions.storage.space import require_space
 from kimchictl.actions.storage.unfinished import in_use, noted, take_back
 from kimchictl.actions.vms import undo
-from kimchictl.actions.vms.plan_vm import volume_name
+from kimchictl.actions.vms.create.plan_vm import volume_name
 from kimchictl.errors import Exists, Failed, InUse, TimedOut
 from kimchictl.locks.signals import uninterrupted
 from kimchictl.virt.storage import pools, presence, volumes

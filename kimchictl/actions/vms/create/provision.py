@@ -11,11 +11,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from kimchictl.actions.vms.carry_nvram import require_no_variables
-from kimchictl.actions.vms.claim import Claim
-from kimchictl.actions.vms.plan_vm import Login, PlannedSeed, PlannedVolume, Request, VmPlan
-from kimchictl.actions.vms.preflight import plan_vms
+from kimchictl.actions.vms.create.claim import Claim
+from kimchictl.actions.vms.create.plan_vm import Login, PlannedSeed, PlannedVolume, Request, VmPlan
+from kimchictl.actions.vms.create.preflight import plan_vms
+from kimchictl.actions.vms.create.unfinished import Note, note_for
 from kimchictl.actions.vms.undo import take_back
-from kimchictl.actions.vms.unfinished import Note, note_for
 from kimchictl.errors import Disconnected, Exists
 from kimchictl.locks.signals import uninterrupted
 from kimchictl.virt import secrets

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from kimchictl import files
-from kimchictl.actions.vms.plan_vm import Request
+from kimchictl.actions.vms.create.plan_vm import Request
 from kimchictl.errors import HostError, KimchiError, TimedOut
 from kimchictl.virt.capabilities import Machine, choose_machine, read_capabilities, versions
 from kimchictl.virt.domain.kvm import try_kvm

@@ -9,9 +9,9 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
-from kimchictl.actions.vms.claim import Claim
-from kimchictl.actions.vms.plan_vm import Request, VmPlan
-from kimchictl.actions.vms.provision import Made, provision_named
+from kimchictl.actions.vms.create.claim import Claim
+from kimchictl.actions.vms.create.plan_vm import Request, VmPlan
+from kimchictl.actions.vms.create.provision import Made, provision_named
 from kimchictl.actions.vms.side_by_side import AT_ONCE
 from kimchictl.actions.vms.undo import take_back
 from kimchictl.errors import KimchiError

@@ -4,9 +4,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from kimchictl.actions.vms.plan_media import MediaPlan, MediaWish, is_remote, plan_media, with_medium
-from kimchictl.actions.vms.plan_vm import Login, Request, VmPlan
-from kimchictl.actions.vms.stream_support import can_open, missing_driver, missing_package
+from kimchictl.actions.vms.create.plan_media import MediaPlan, MediaWish, is_remote, plan_media, with_medium
+from kimchictl.actions.vms.create.plan_vm import Login, Request, VmPlan
+from kimchictl.actions.vms.create.stream_support import can_open, missing_driver, missing_package
 from kimchictl.catalog.records import Template
 from kimchictl.catalog.resolve import Defaults, resolve
 from kimchictl.media.remote import NetSettings

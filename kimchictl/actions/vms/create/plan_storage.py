@@ -10,10 +10,10 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from kimchictl.actions.storage.space import require_space
-from kimchictl.actions.vms.access import check_readable
-from kimchictl.actions.vms.base_image import disk_size, find_base
-from kimchictl.actions.vms.findings import Findings
-from kimchictl.actions.vms.plan_vm import BLOCK_POOLS, IMAGES, PlannedSeed, PlannedVolume, Request, volume_name
+from kimchictl.actions.vms.create.access import check_readable
+from kimchictl.actions.vms.create.base_image import disk_size, find_base
+from kimchictl.actions.vms.create.findings import Findings
+from kimchictl.actions.vms.create.plan_vm import BLOCK_POOLS, IMAGES, PlannedSeed, PlannedVolume, Request, volume_name
 from kimchictl.catalog.records import Disk
 from kimchictl.catalog.resolve import BUILT_IN
 from kimchictl.errors import Invalid, KimchiError, NotFound, WrongState

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from kimchictl.actions.vms.streaming import stream_or_fetch
+from kimchictl.actions.vms.create.streaming import stream_or_fetch
 from kimchictl.media.remote.facts import UrlFacts
 
 GOOD = UrlFacts("https://h/a.iso", head=True, length=1 << 20, ranges=True, trusted=True)

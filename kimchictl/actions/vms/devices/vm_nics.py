@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from kimchictl.actions.vms.pending import ATTACH, compared
-from kimchictl.actions.vms.preflight import lacks_bridge, no_bridge, require_network
+from kimchictl.actions.vms.create.preflight import lacks_bridge, no_bridge, require_network
+from kimchictl.actions.vms.devices.pending import ATTACH, compared
 from kimchictl.catalog.records import Network
 from kimchictl.errors import Invalid, NotFound, UsageError, WrongState
 from kimchictl.virt import xml

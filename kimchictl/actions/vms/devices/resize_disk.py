@@ -6,7 +6,7 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from kimchictl.actions.storage.volume_changes import resize_volume
-from kimchictl.actions.vms.vm_disks import find_disk
+from kimchictl.actions.vms.devices.vm_disks import find_disk
 from kimchictl.actions.vms.vm_usage import disk_volume
 from kimchictl.errors import KimchiError, WrongState
 from kimchictl.units import format_size
