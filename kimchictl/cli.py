@@ -128,7 +128,7 @@ def _usage_error(error: click.ClickException) -> KimchiError:
     message = error.format_message().rstrip(".").replace("\n\t", " ")  # a list of choices is a line each
     context = getattr(error, "ctx", None)
     hint = f"see {context.command_path} --help" if context is not None else None
-    if context is not None and isinstance(error, click.NoSuchOption):
+    if context is not None and isinstance(error, click.NoSuchOption) and not error.option_name.startswith("--"):
         named = any(isinstance(each, click.Argument) for each in context.command.params)
         hint = f"{hint}; a name that begins with a hyphen goes behind --" if named else hint
     return UsageError(message[:1].lower() + message[1:], hint)

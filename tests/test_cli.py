@@ -165,4 +165,5 @@ def test_the_configured_colour_counts_as_the_option_does(kimchi, monkeypatch):
 
 def test_an_option_that_is_none_may_have_been_meant_as_a_name(kimchi):
     assert "goes behind --" in kimchi("vm", "stop", "-x", status=2).err
-    assert "goes behind --" not in kimchi("vm", "list", "--xyz", status=2).err
+    for words in (("vm", "list", "-x"), ("vm", "stop", "--ram")):
+        assert "goes behind --" not in kimchi(*words, status=2).err

@@ -145,6 +145,14 @@ def test_an_image_can_be_named_by_its_pool(web, kimchi):
     kimchi("vm", "create", "one", "--template", "x", status=0)
 
 
+def test_a_base_that_is_missing_is_said_to_be(web, kimchi):
+    pool = web()
+    kimchi("vm", "delete", "web", "--keep-disks", "--yes", status=0)
+    kimchi("template", "create", "x", "--image", pool / "web.qcow2", status=0)
+    (pool / "web.qcow2").unlink()
+    assert f"base image {pool / 'web.qcow2'} is missing" in kimchi("vm", "create", "--template", "x", status=3).err
+
+
 def test_a_base_that_came_to_name_a_stranger_s_file_is_refused(web, kimchi, tmp_path):
     pool = web()
     kimchi("vm", "delete", "web", "--keep-disks", "--yes", status=0)

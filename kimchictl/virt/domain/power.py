@@ -84,7 +84,9 @@ def ask_to_stop(host: Host, name: str) -> bool:
     if state in ("shutoff", "gone"):
         return False
     if state in _DEAF:
-        raise WrongState(f"vm {name!r} is {state} and cannot be asked", f"kimchictl vm stop {quote(name)} --force")
+        first = "" if state == "crashed" else f"kimchictl vm resume {quote(name)}, and then stop it; or cut its power: "
+        hint = f"{first}kimchictl vm stop {quote(name)} --force"
+        raise WrongState(f"vm {name!r} is {state} and cannot be asked", hint)
     with asking(f"vm {name!r} does not stop"):
         answered(name, domain.shutdown)
     return True

@@ -22,6 +22,8 @@ def base_volume(host: "Host", location: str) -> volumes.Volume:
         pool, _, name = location.removeprefix("pool:").partition("/")
         return volumes.find_volume(host, pool, name)
     found = volumes.find_by_path(host, location)
+    if found is None and host.is_local and not host.is_test and not os.path.lexists(location):
+        raise NotFound(f"base image {location} is missing", "bring it back, or make its template anew")
     if found is None:
         raise NotFound(
             f"base image {location} is in no active pool of the host",

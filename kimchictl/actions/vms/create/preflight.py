@@ -185,7 +185,7 @@ def require_network(host: "Host", name: str) -> None:
     """Raises NotFound, WrongState for a network that is not there, or not active."""
     state = presence.network_state(host, name)
     if state is None:
-        otherwise = "kimchictl network list shows those that do; --network user"
+        otherwise = "kimchictl network list shows those that do; user networking needs none"
         known = presence.active_networks(host)
         raise NotFound(f"network {name!r} does not exist", did_you_mean(name, known, otherwise))
     if state != "active":
