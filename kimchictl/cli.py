@@ -128,9 +128,19 @@ def _usage_error(error: click.ClickException) -> KimchiError:
     message = error.format_message().rstrip(".").replace("\n\t", " ")  # a list of choices is a line each
     context = getattr(error, "ctx", None)
     hint = f"see {context.command_path} --help" if context is not None else None
-    if context is not None and isinstance(error, click.NoSuchOption) and not error.option_name.startswith("--"):
-        named = any(isinstance(each, click.Argument) for each in context.command.params)
-        hint = f"{hint}; a name that begins with a hyphen goes behind --" if named else hint
+    if context is not None and isinstance(error, click.NoSuchOption):
+        return _no_such_option(message, context, error.option_name)
+    return UsageError(message[:1].lower() + message[1:], hint)
+
+
+def _no_such_option(message: str, context: click.Context, option: str) -> KimchiError:
+    from kimchictl.commands.elsewhere import option_here
+
+    if here := option_here(context.command_path, option):
+        return UsageError(f"no such option {option!r}", here)
+    hint = f"see {context.command_path} --help"
+    if not option.startswith("--") and any(isinstance(each, click.Argument) for each in context.command.params):
+        hint += "; a name that begins with a hyphen goes behind --"
     return UsageError(message[:1].lower() + message[1:], hint)
 
 

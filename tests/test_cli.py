@@ -1,3 +1,4 @@
+import itertools
 import os
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import pytest
 
 from kimchictl import __version__
 from kimchictl.cli import kimchictl
+from kimchictl.commands import elsewhere
 
 MAIN = [sys.executable, "-m", "kimchictl"]
 
@@ -167,3 +169,19 @@ def test_an_option_that_is_none_may_have_been_meant_as_a_name(kimchi):
     assert "goes behind --" in kimchi("vm", "stop", "-x", status=2).err
     for words in (("vm", "list", "-x"), ("vm", "stop", "--ram")):
         assert "goes behind --" not in kimchi(*words, status=2).err
+
+
+def test_words_of_other_tools_lead_to_what_is_typed_here(kimchi):
+    for words, here in (
+        ("vm destroy web", "kimchictl vm stop NAME --force"),
+        ("vm snapshot restore web", "kimchictl vm snapshot revert NAME SNAPSHOT"),
+        ("vm create --ram 2048", "kimchictl vm create --memory SIZE"),
+        ("vm list --running", "kimchictl vm list --filter state=running"),
+    ):
+        assert f"hint: {here}" in kimchi(*words.split(), status=2).err
+
+
+def test_what_is_typed_instead_of_words_of_other_tools_is_there(kimchi):
+    tables = (*elsewhere._COMMANDS.values(), *elsewhere._OPTIONS.values())
+    for instead in {words.partition(",")[0] for table in tables for words in table.values()}:
+        kimchi(*itertools.takewhile(str.islower, instead.replace("--", "-- ").split()), "--help", status=0)

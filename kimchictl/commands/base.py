@@ -99,6 +99,10 @@ class Group(Accepting, click.Group):
 
     def hint(self, ctx: click.Context, name: str, also: Iterable[str] = ()) -> str:
         """What to type in place of `name`, which is none of the commands here nor one of what there is `also`."""
+        from kimchictl.commands.elsewhere import command_here
+
+        if known_elsewhere := command_here(ctx.command_path, name):
+            return known_elsewhere
         if deeper := self._deeper(ctx, name):
             return "did you mean " + ", ".join(deeper)
         known = [*self.list_commands(ctx), *also]
