@@ -58,7 +58,7 @@ class Guest:
 
     def attach(self):
         self._attach(start=False)
-        self.ask("true")
+        self._console.greet()
 
     def _attach(self, start):
         self.close()

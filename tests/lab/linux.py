@@ -237,13 +237,23 @@ class Console:
         self._process.kill()
         self._process.communicate()
 
-    def ask(self, command: str, status: int = 0) -> str:
+    def greet(self) -> None:
+        """Waits for an answer. What is typed before the console is open for certain may be lost, so it is repeated."""
+        for left in reversed(range(12)):
+            try:
+                self.ask("true", seconds=5)
+                return
+            except AssertionError:
+                if not left:
+                    raise
+
+    def ask(self, command: str, status: int = 0, seconds: float = 60) -> str:
         """What a command says there; fails where it ends with another status."""
         number = next(self._numbers)
         assert self._process.stdin
         self._process.stdin.write(f"{number} {command}\n".encode())
         self._process.stdin.flush()
-        said, ended = self.hear(rf"(?s)^(.*)<{number} (\d+)>\n").groups()
+        said, ended = self.hear(rf"(?s)^(.*)<{number} (\d+)>\n", seconds).groups()
         assert int(ended) == status, f"{command} ended with {ended}: {said}"
         return said.strip()
 
